@@ -1,0 +1,77 @@
+# `make` alone lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+export MYPY_CACHE_DIR := $(CURDIR)/.cache/mypy
+export RUFF_CACHE_DIR := $(CURDIR)/.cache/ruff
+export PYTHONDONTWRITEBYTECODE := 1
+# In the order of `make test`: what tells soonest comes first.
+PARTS := lint unit sanity molecule e2e
+SCENARIOS := $(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml))
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: bootstrap ## Deploy the sample site on a throw-away VM on this machine, and say where it is
+	@scripts/demo up
+
+.PHONY: demo-down
+demo-down: ## Remove the demo and all that belongs to it
+	@scripts/demo down
+
+.PHONY: test
+test: bootstrap ## Run every test, in parts: $(PARTS)
+	@scripts/test $(PARTS)
+
+.PHONY: lint
+lint: bootstrap ## Check the style of Ansible, YAML and Python, and Python's types
+	ansible-lint
+	yamllint --strict .
+	ruff check
+	ruff format --check
+	mypy
+
+.PHONY: unit
+unit: bootstrap ## Test modules, filters, templates and the documents generated from them
+	pytest tests/unit
+
+.PHONY: sanity
+sanity: bootstrap ## Run ansible-test sanity on both collections
+	scripts/sanity
+
+.PHONY: molecule
+molecule: bootstrap ## Deploy to real hosts and look at them; one scenario: make molecule SCENARIOS=default
+	scripts/testbed up
+	scripts/molecule $(SCENARIOS)
+
+.PHONY: e2e
+e2e: bootstrap ## Use a deployed site as people do, in a browser
+	scripts/e2e
+
+.PHONY: bench
+bench: bootstrap ## Measure how long a deployment takes (no test)
+	scripts/testbed up
+	pytest tests/bench
+
+.PHONY: docs
+docs: bootstrap ## Write docs/variables.md anew from the roles' argument_specs
+	python scripts/variables > docs/variables.md
+
+.PHONY: lock
+lock: ## Write requirements.lock anew from pyproject.toml
+	scripts/bootstrap --lock
+
+.PHONY: clean
+clean: demo-down ## Remove the test hosts, the images, the tools and all caches
+	scripts/testbed purge
+	rm -rf .venv .cache
+
+.PHONY: bootstrap
+bootstrap: # The control node's tools, in .venv
+	@scripts/bootstrap
