@@ -1,0 +1,456 @@
+# Copyright: (c) 2026, EduSphere platform contributors
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a systemd unit needs so that it runs what its files say.
+
+The decision is made from state alone: which files were there when the running processes started, against the files
+that are there now.  It therefore repairs what an interrupted run left behind, which a handler cannot.
+
+Everything in the first half is free of side effects; :class:`Systemctl` is the only place that talks to systemd.
+"""
+
+from __future__ import annotations
+
+import calendar
+import hashlib
+import json
+import re
+import stat
+import time
+import typing as t
+from pathlib import Path
+
+if t.TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+RECORD_DIRECTORY = "/var/lib/edusphere-platform/units"
+
+# Systemd's generators write these unit files anew, with the same content, at every daemon-reload: their times say
+# nothing.
+GENERATED_PREFIX = "/run/systemd/generator"
+
+# The kernel stamps files with its coarse clock, which lags by up to one tick (10 ms at the lowest CONFIG_HZ, 100).
+CLOCK_TICK = 0.01
+
+SUFFIXES = (".service", ".socket", ".timer", ".target", ".mount", ".automount", ".swap", ".path", ".slice", ".scope")
+
+# What coreutils' timeout exits with when the time is up.
+TIMED_OUT = 124
+
+RUNNING_STATES = ("active", "reloading", "refreshing", "maintenance")
+
+PROPERTIES = (
+    "ActiveState",
+    "CanReload",
+    "ConditionResult",
+    "ConditionTimestampMonotonic",
+    "DropInPaths",
+    "FragmentPath",
+    "Id",
+    "InactiveExitTimestamp",
+    "InactiveExitTimestampMonotonic",
+    "InvocationID",
+    "LoadError",
+    "LoadState",
+    "NeedDaemonReload",
+    "RemainAfterExit",
+    "Result",
+    "SubState",
+    "Type",
+    "UnitFileState",
+)
+
+
+class UnitError(Exception):
+    """A problem whose text is meant for the operator."""
+
+
+class Unit(t.NamedTuple):
+    """What ``systemctl show`` says about one unit."""
+
+    name: str
+    """The name systemd knows it by (an alias is resolved)."""
+    load_state: str
+    """``loaded``, ``not-found``, ``masked``, ``bad-setting``, ``error``."""
+    load_error: str
+    active_state: str
+    sub_state: str
+    file_state: str
+    """``enabled``, ``disabled``, ``static``, ``masked``, … or empty."""
+    files: t.Tuple[str, ...]
+    """The unit's own file and its drop-ins."""
+    invocation: str
+    """systemd's id of this very start of the unit; empty when it never ran."""
+    started: t.Optional[float]
+    """When the unit last began to start: seconds since the epoch, the earlier one if the clock was set since."""
+    can_reload: bool
+    need_daemon_reload: bool
+    condition_failed: bool
+    """The last attempt to start it ended because a ``Condition…=`` was not met."""
+    finishes: bool
+    """A oneshot unit that is inactive again once it has done its work."""
+    result: str
+
+    @property
+    def exists(self) -> bool:
+        return self.load_state != "not-found"
+
+    @property
+    def running(self) -> bool:
+        return self.active_state in RUNNING_STATES
+
+
+class Entry(t.NamedTuple):
+    """One path that a unit depends on."""
+
+    digest: str
+    """Of content, mode and owner; of the target for a symbolic link to a directory."""
+    changed: float
+    """When it last changed (``st_ctime``): seconds since the epoch."""
+
+
+Files = t.Dict[str, Entry]
+
+
+class Record(t.NamedTuple):
+    """What was true when the unit was last known to run what its files said."""
+
+    invocation: str
+    restart: t.Dict[str, str]
+    """Path to digest of what only a restart reads."""
+    reload: t.Dict[str, str]
+    """Path to digest of what a reload reads again."""
+    condition_failed: bool = False
+
+
+class Decision(t.NamedTuple):
+    needs: str
+    """``none``, ``adopt``, ``start``, ``restart`` or ``reload``."""
+    reason: str
+
+
+def unit_name(name: str) -> str:
+    """The full name of a unit: ``.service`` when it has no suffix.
+
+    Raises :class:`UnitError` for a template without an instance and for what cannot be a unit's name.
+    """
+    full = name if name.endswith(SUFFIXES) else name + ".service"
+    if not re.fullmatch(r"[A-Za-z0-9:_\\@][A-Za-z0-9:_.\\@-]*", name):
+        raise UnitError("name: %r is not a unit's name" % name)
+    if full.rpartition(".")[0].endswith("@"):
+        raise UnitError("name: %s is a template; name an instance, such as %s" % (full, full.replace("@.", "@main.")))
+    return full
+
+
+def parse_show(text: str) -> t.Dict[str, str]:
+    """``systemctl show`` output, one ``Property=value`` a line."""
+    return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+
+
+def parse_timestamp(text: str) -> t.Optional[float]:
+    """``Sun 2026-11-22 17:39:01.123456 UTC`` (``--timestamp=us+utc``) in seconds since the epoch."""
+    words = text.split()
+    if len(words) != 4 or words[3] != "UTC":
+        return None
+    clock, fraction = (words[2] + ".").split(".")[:2]
+    # No %a: the day's name depends on the locale, and says nothing that the date does not.
+    parsed = time.strptime(words[1] + " " + clock, "%Y-%m-%d %H:%M:%S")
+    return calendar.timegm(parsed) + float("0." + (fraction or "0"))
+
+
+def start_time(
+    wall: t.Optional[float], monotonic: t.Optional[float], now: float, now_monotonic: float
+) -> t.Optional[float]:
+    """When a unit began to start, on the clock that stamps files; all in seconds.
+
+    ``wall`` is what the clock said then.  If the clock was set since, files written in the meantime carry times that
+    do not compare with it; the way back from now by the monotonic clock shows that.  The earlier of the two is taken,
+    so that doubt ends in a restart and never in a process that runs old files.
+    """
+    if wall is None or not monotonic:
+        return wall
+    return min(wall, now - (now_monotonic - monotonic))
+
+
+def parse_unit(properties: t.Mapping[str, str], now: float, now_monotonic: float) -> Unit:
+    """A :class:`Unit` from the properties that ``systemctl show`` printed."""
+    monotonic = int(properties.get("InactiveExitTimestampMonotonic") or 0) / 1e6
+    files = [properties.get("FragmentPath", ""), *properties.get("DropInPaths", "").split()]
+    # Before the first attempt the condition's result is "no" as well; only the time tells the two apart.
+    condition_known = int(properties.get("ConditionTimestampMonotonic") or 0) > 0
+    return Unit(
+        name=properties.get("Id", ""),
+        load_state=properties.get("LoadState", ""),
+        load_error=properties.get("LoadError", ""),
+        active_state=properties.get("ActiveState", ""),
+        sub_state=properties.get("SubState", ""),
+        file_state=properties.get("UnitFileState", ""),
+        files=tuple(path for path in files if path),
+        invocation=properties.get("InvocationID", ""),
+        # The start of the whole start, not of the main process: for Type=forking systemd learns of that one only
+        # after it has read its configuration.
+        started=start_time(parse_timestamp(properties.get("InactiveExitTimestamp", "")), monotonic, now, now_monotonic),
+        can_reload=properties.get("CanReload") == "yes",
+        need_daemon_reload=properties.get("NeedDaemonReload") == "yes",
+        condition_failed=condition_known and properties.get("ConditionResult") == "no",
+        finishes=properties.get("Type") == "oneshot" and properties.get("RemainAfterExit") == "no",
+        result=properties.get("Result", ""),
+    )
+
+
+def decide(unit: Unit, restart: Files, reload: Files, record: t.Optional[Record]) -> Decision:
+    """What ``unit`` needs to run what its files say.
+
+    ``restart`` are the files that its processes read only when they start, ``reload`` those that a reload reads again.
+    """
+    if unit.active_state == "activating":
+        return Decision("restart", "it is not up yet (%s)" % unit.sub_state)
+    if not unit.running:
+        return Decision("start", "it is not running (%s)" % (unit.sub_state or unit.active_state or "unknown"))
+    if record is not None and record.invocation == unit.invocation:
+        differences = compare(record.restart, restart)
+        if differences:
+            return Decision("restart", _listing(differences))
+        differences = compare(record.reload, reload)
+        if differences:
+            return _reload(unit, _listing(differences))
+        return Decision("none", "it runs what its files say")
+    # Somebody else started it: an operator, a package, a reboot.  The times of the files tell what it has read.
+    differences = newer(unit.started, restart, record.restart if record else {})
+    if differences:
+        return Decision("restart", _listing(differences) + " after it was started")
+    differences = newer(unit.started, reload, record.reload if record else {})
+    if differences:
+        return _reload(unit, _listing(differences) + " after it was started")
+    return Decision("adopt", "it was started by somebody else, after the last change of its files")
+
+
+def foresee(decision: Decision, unit: Unit, restart_pending: bool, reload_pending: bool) -> Decision:
+    """The decision that a run would take which also makes the changes that check mode only reports."""
+    if decision.needs in ("start", "restart"):
+        return decision
+    if restart_pending:
+        return Decision("restart", "its files would change")
+    if reload_pending and decision.needs != "reload":
+        return _reload(unit, "its files would change")
+    return decision
+
+
+def _reload(unit: Unit, reason: str) -> Decision:
+    if unit.can_reload:
+        return Decision("reload", reason)
+    return Decision("restart", reason + " (it has no ExecReload)")
+
+
+def compare(before: t.Mapping[str, str], now: Files) -> t.List[str]:
+    """How the files differ from the recorded digests, in words."""
+    differences = []
+    for path in sorted(set(before) | set(now)):
+        if path not in now:
+            differences.append("%s was removed" % path)
+        elif path not in before:
+            differences.append("%s was added" % path)
+        elif before[path] != now[path].digest:
+            differences.append("%s changed" % path)
+    return differences
+
+
+def newer(started: t.Optional[float], files: Files, before: t.Mapping[str, str]) -> t.List[str]:
+    """Which files changed after ``started``, in words; ``before`` names those that a record knows."""
+    if started is None:
+        return ["it is unknown when it was started: its files may have changed"]
+    differences = []
+    for path in sorted(set(files) | set(before)):
+        if path in files:
+            if not path.startswith(GENERATED_PREFIX) and files[path].changed >= started - CLOCK_TICK:
+                differences.append("%s changed" % path)
+        elif _directory_time(path) >= started - CLOCK_TICK:
+            differences.append("%s was removed" % path)
+    return differences
+
+
+def _directory_time(path: str) -> float:
+    """When the nearest directory above ``path`` that exists last changed."""
+    for parent in Path(path).parents:
+        try:
+            return parent.stat().st_ctime
+        except OSError:
+            continue
+    return 0.0
+
+
+def _listing(differences: t.List[str], most: int = 5) -> str:
+    rest = len(differences) - most
+    return "; ".join(differences[:most]) + ("; and %d more" % rest if rest > 0 else "")
+
+
+def survey(paths: t.Iterable[str]) -> Files:
+    """The files behind ``paths``: files, directories (with all below them) and glob patterns.
+
+    A symbolic link to a file counts as that file.  One to a directory counts by where it leads, and what is in the
+    directory does not; a path that ends in a slash counts the contents as well.  ``__pycache__`` is left out: it
+    follows from the sources.  What does not exist is simply not in the answer.
+    """
+    files: Files = {}
+    for path in paths:
+        if "*" not in path and "?" not in path and "[" not in path:
+            _add(files, Path(path), _links_above(Path(path)), contents=path.endswith("/"))
+            continue
+        directory = Path(re.split(r"[*?[]", path, maxsplit=1)[0] + "_").parent
+        if directory.is_dir():
+            # A file that leaves the directory leaves its trace there, and in no file that the pattern still finds.
+            files["%s/" % directory] = Entry("the directory of %s" % path, directory.stat().st_ctime)
+        for found in sorted(Path("/").glob(path.lstrip("/"))):
+            _add(files, found, _links_above(found))
+    return files
+
+
+def _add(files: Files, path: Path, since: float, contents: bool = False) -> None:
+    """Add ``path`` and all below it; ``since`` is when the way to it last changed."""
+    is_link = path.is_symlink()
+    try:
+        since = max(since, path.lstat().st_ctime)
+        if is_link and path.is_dir() and not contents:
+            files[str(path)] = Entry("-> %s" % path.resolve(), since)
+            return
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        if is_link:  # It leads nowhere, which is worth remembering.
+            files[str(path)] = Entry("-> %s" % path.readlink(), since)
+        return
+    changed = max(since, status.st_ctime)
+    # Mode and owner count: what makes a task report a change has to make a difference here, or check mode would not
+    # predict what a run does.
+    rights = "%o %d %d" % (status.st_mode, status.st_uid, status.st_gid)
+    if stat.S_ISREG(status.st_mode):
+        files[str(path)] = Entry("%s %s" % (rights, _sha256(path)), changed)
+    elif stat.S_ISDIR(status.st_mode):
+        files[str(path)] = Entry(rights, changed)
+        for inner in sorted(path.iterdir()):
+            if inner.name != "__pycache__":
+                _add(files, inner, since if is_link else 0.0)
+
+
+def _links_above(path: Path) -> float:
+    """When the youngest symbolic link among the directories above ``path`` was made; 0 without one."""
+    return max((parent.lstat().st_ctime for parent in path.parents if parent.is_symlink()), default=0.0)
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        for block in iter(lambda: stream.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def digests(files: Files) -> t.Dict[str, str]:
+    """Path to digest, as a record keeps it."""
+    return {path: entry.digest for path, entry in files.items()}
+
+
+def record_path(name: str) -> str:
+    return "%s/%s.json" % (RECORD_DIRECTORY, name)
+
+
+def load_record(path: str) -> t.Optional[Record]:
+    """The record of a unit, or ``None`` where there is none that can be read."""
+    try:
+        data = json.loads(Path(path).read_text(encoding="utf-8"))
+        return Record(
+            invocation=str(data["invocation"]),
+            restart=dict(data["restart"]),
+            reload=dict(data["reload"]),
+            condition_failed=bool(data["condition_failed"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # Without a record the times of the files decide, which is always safe.
+
+
+def dump_record(record: Record) -> str:
+    return json.dumps(record._asdict(), indent=1, sort_keys=True) + "\n"
+
+
+class Systemctl:
+    """The system manager, asked through ``systemctl`` and never by reading its prose."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        self._module = module
+        self._timeout: int = module.params["timeout"]
+        self._systemctl: str = module.get_bin_path("systemctl", required=True)
+
+    def show(self, name: str) -> Unit:
+        properties = "--property=" + ",".join(PROPERTIES)
+        rc, out, err = self._run([self._systemctl, "show", "--timestamp=us+utc", properties, "--", name])
+        if rc != 0:
+            raise UnitError("systemd does not answer: %s" % err.strip())
+        return parse_unit(parse_show(out), time.time(), time.clock_gettime(time.CLOCK_MONOTONIC))
+
+    def daemon_reload(self) -> None:
+        rc, err = self._run([self._systemctl, "daemon-reload"])[::2]
+        if rc != 0:
+            raise UnitError("systemctl daemon-reload failed: %s" % err.strip())
+
+    def do(self, verb: str, name: str) -> None:
+        """Run ``systemctl VERB NAME`` and wait for its end; :class:`UnitError` has the unit's last words."""
+        rc, err = self._run([self._systemctl, verb, "--", name])[::2]
+        if rc == TIMED_OUT:
+            problem = "%s: systemctl %s was not done within %d s (parameter timeout)" % (name, verb, self._timeout)
+            raise UnitError("%s\n%s" % (problem, self.report(name)))
+        if rc != 0:
+            raise UnitError("systemctl %s %s failed: %s\n%s" % (verb, name, err.strip(), self.report(name)))
+
+    def report(self, name: str) -> str:
+        """How a unit is and the last lines of its journal, for a person to read."""
+        status = self._run([self._systemctl, "status", "--no-pager", "--full", "--lines=0", "--", name])[1]
+        journal = self._run(["journalctl", "--no-pager", "--output=cat", "--lines=25", "--unit=" + name])[1]
+        return "%s\nThe last lines of its journal:\n%s" % (status.strip(), journal.strip())
+
+    def validate(self, argv: t.List[str]) -> None:
+        rc, out, err = self._run(argv)
+        if rc != 0:
+            problem = "`%s` rejects the configuration (status %d), so the unit was left as it is" % (" ".join(argv), rc)
+            raise UnitError("%s:\n%s" % (problem, (out + err).strip()))
+
+    def _run(self, argv: t.List[str]) -> t.Tuple[int, str, str]:
+        # coreutils' timeout, since run_command knows none.
+        rc, out, err = self._module.run_command(
+            ["timeout", str(self._timeout), *argv], environ_update={"LC_ALL": "C.UTF-8", "SYSTEMD_COLORS": "0"}
+        )
+        return int(rc), str(out), str(err)
+
+
+class Inspection(t.NamedTuple):
+    """All that is known of a unit, and what it needs."""
+
+    unit: Unit
+    restart: Files
+    reload: Files
+    record: t.Optional[Record]
+    decision: Decision
+
+
+def inspect(module: AnsibleModule, systemctl: Systemctl) -> Inspection:
+    """What the unit that the module's parameters name needs; changes nothing."""
+    params = module.params
+    unit = systemctl.show(unit_name(params["name"]))
+    restart = survey(list(unit.files) + params["restart_on"])
+    reload = {path: entry for path, entry in survey(params["reload_on"]).items() if path not in restart}
+    record = load_record(record_path(unit.name))
+    decision = decide(unit, restart, reload, record)
+    if module.check_mode:
+        decision = foresee(decision, unit, params["restart_pending"], params["reload_pending"])
+    return Inspection(unit, restart, reload, record, decision)
+
+
+def argument_spec() -> t.Dict[str, t.Any]:
+    """The parameters that both modules have."""
+    return {
+        "name": {"type": "str", "required": True},
+        "restart_on": {"type": "list", "elements": "path", "default": []},
+        "reload_on": {"type": "list", "elements": "path", "default": []},
+        "restart_pending": {"type": "bool", "default": False},
+        "reload_pending": {"type": "bool", "default": False},
+        "timeout": {"type": "int", "default": 120},
+    }
