@@ -1,0 +1,113 @@
+# Copyright: (c) 2026, EduSphere maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The part of every probe that runs first, inside the project's interpreter: load Django, answer, fail well.
+
+Needs nothing but the standard library and, from :func:`main` on, the project's own Django.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any, Callable
+
+
+class Unknown(Exception):
+    """What a run would do can't be known yet; only check mode may say so."""
+
+
+class Refused(Exception):
+    """The request can't be met; the message names the parameter and the fix."""
+
+
+class Channel:
+    """The way back to the module, out of reach of whatever the project prints.
+
+    A duplicate of standard output is taken before the project's code is loaded; from then on everything printed to
+    standard output joins standard error.
+    """
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+        self._stream = os.fdopen(os.dup(1), "wb", buffering=0)
+        os.dup2(2, 1)
+
+    def send(self, event: str, **content: Any) -> None:
+        """Send one frame; ``content`` must be JSON."""
+        line = "\n{} {}\n".format(self._token, json.dumps(dict(content, event=event)))
+        data = memoryview(line.encode("ascii"))
+        while data:
+            data = data[self._stream.write(data) or 0 :]
+
+
+class Project:
+    """What an action gets to work with."""
+
+    def __init__(self, channel: Channel, check_mode: bool) -> None:
+        self.channel = channel
+        self.check_mode = check_mode
+
+    def connection(self, alias: str) -> Any:
+        """Return Django's connection of that alias, connected.
+
+        In check mode a database that can't be reached makes the answer unknown, as the run before this one in the
+        same play may be what creates it.
+        """
+        from django.db import connections
+        from django.db.utils import OperationalError
+
+        if alias not in connections:
+            raise Refused(
+                "database: the settings have no database {!r}, they have {}".format(
+                    alias, ", ".join(sorted(connections))
+                )
+            )
+        try:
+            connections[alias].ensure_connection()
+        except OperationalError as error:
+            if self.check_mode:
+                raise Unknown("the database can't be reached: {}".format(str(error).strip())) from error
+            raise
+        return connections[alias]
+
+
+def describe(error: BaseException) -> dict[str, str]:
+    """Return the type and the text of an exception, as its author worded them."""
+    if isinstance(error, SystemExit):
+        return {"type": "SystemExit", "message": "the project called sys.exit({!r})".format(error.code)}
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else "{}.{}".format(kind.__module__, kind.__qualname__)
+    if isinstance(error, SyntaxError) and error.filename:
+        return {"type": name, "message": "{} ({}, line {})".format(error.msg, error.filename, error.lineno)}
+    return {"type": name, "message": str(error).strip()}
+
+
+def load(directory: str, command: str) -> None:
+    """Load Django with the project's settings, as ``manage.py COMMAND`` in ``directory`` would."""
+    if directory not in sys.path:
+        sys.path.insert(0, directory)
+    # Settings commonly look at sys.argv[1] to tell commands apart.
+    sys.argv[:] = ["manage.py", command]
+    import django
+
+    django.setup()
+
+
+def main(request: dict[str, Any], action: Callable[[Project, dict[str, Any]], dict[str, Any]]) -> None:
+    """Run ``action`` in the loaded project and send its result, or the reason why there is none."""
+    channel = Channel(request["token"])
+    stage = "load"
+    try:
+        load(request["directory"], request["command"])
+        stage = "action"
+        result = action(Project(channel, request["check_mode"]), request["parameters"])
+    except Unknown as error:
+        channel.send("unknown", message=str(error))
+    except Refused as error:
+        channel.send("error", stage="refused", type="", message=str(error))
+    except BaseException as error:  # noqa: B902 - settings may call sys.exit(), and that must be told as well
+        channel.send("error", stage=stage, **describe(error))
+    else:
+        channel.send("result", result=result)
