@@ -1,3 +1,4 @@
+# mypy: allow-untyped-calls
 """Makes ``ansible_collections.edusphere.*`` importable from this repository's ``collections`` directory."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# mypy: allow-untyped-calls
 """Executes one module of the collection as Ansible's worker does on a host; reads the request from standard input.
 
 The request is ``{"module": "edusphere.django.NAME", "arguments": {...}}``; the module answers on standard output.

@@ -79,5 +79,5 @@ notes:
   - A Django that can't be loaded fails the task with the type and the text of its own exception.
 requirements:
   - Python 3.9 or later on the host, for the module
-  - Django 4.2 or later, on Python 3.8 or later, in the project
+  - Django 4.2 or later, on Python 3.9 or later, in the project
 """

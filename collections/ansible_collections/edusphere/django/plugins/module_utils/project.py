@@ -1,6 +1,7 @@
 # Copyright: (c) 2026, EduSphere maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+# mypy: allow-untyped-calls
 """What the modules share: the parameters that describe a project, and the way from a module to its probe and back."""
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import os
 import pwd
 import re
+from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 from urllib.parse import quote
@@ -51,7 +53,7 @@ _SHORTEST_SECRET = 4
 _MASK = "********"
 
 
-class _NotYet(Exception):
+class _NotYetError(Exception):
     """Something of the project does not exist, which in check mode only means that a run would make it."""
 
 
@@ -85,7 +87,7 @@ class ProjectModule:
         """
         try:
             transport, directory = self._transport()
-        except _NotYet as missing:
+        except _NotYetError as missing:
             if self.check_mode:
                 self.unknown(str(missing))
             self.fail(str(missing))
@@ -105,13 +107,13 @@ class ProjectModule:
         except TransportError as error:
             self.fail(f"python: {self.parameters['python']} can't be run: {error}")
         final = reply.final
-        if final and final["event"] == "result":
-            return reply
         if final and final["event"] == "unknown":
             self.unknown(final["message"])
-        self._fail_reply(reply)
+        if not final or final["event"] != "result":
+            self._fail_reply(reply)
+        return reply
 
-    def partial(self, reply: Reply) -> dict[str, Any]:
+    def partial(self, reply: Reply) -> dict[str, Any]:  # noqa: ARG002 - for the modules that override it
         """Return what is to be reported of a run that failed."""
         return {"changed": False}
 
@@ -150,7 +152,9 @@ class ProjectModule:
         if final["stage"] == "load":
             settings = self.parameters["settings"] or "DJANGO_SETTINGS_MODULE"
             text = f"Django could not be loaded with settings {settings}: {text}"
-        self.fail(text, **dict(results, exception_type=final["type"]))
+        if final["type"]:
+            results["exception_type"] = final["type"]
+        self.fail(text, **results)
 
     def _mask(self, text: str) -> str:
         forms = {
@@ -166,24 +170,24 @@ class ProjectModule:
         """Return the way to the project, and its directory as the project's interpreter sees it."""
         account = self._account()
         environment = self._environment()
-        directory = os.path.abspath(self.parameters["project_dir"])
-        if not os.path.isdir(directory):
-            raise _NotYet(f"project_dir: there is no directory {directory}")
-        return HostTransport(self._python(directory), directory, environment, account), directory
+        directory = Path(self.parameters["project_dir"]).absolute()
+        if not directory.is_dir():
+            raise _NotYetError(f"project_dir: there is no directory {directory}")
+        return HostTransport(self._python(directory), str(directory), environment, account), str(directory)
 
-    def _python(self, directory: str) -> str:
+    def _python(self, directory: Path) -> str:
         python: str = self.parameters["python"]
         if os.sep not in python:
             found = self.module.get_bin_path(python)
             if not found:
-                raise _NotYet(f"python: there is no {python} on the PATH")
+                raise _NotYetError(f"python: there is no {python} on the PATH")
             return str(found)
-        python = os.path.join(directory, python)
-        if not os.path.isfile(python):
-            raise _NotYet(f"python: there is no interpreter {python}")
-        if not os.access(python, os.X_OK):
-            self.fail(f"python: {python} is not executable")
-        return python
+        interpreter = directory / python
+        if not interpreter.is_file():
+            raise _NotYetError(f"python: there is no interpreter {interpreter}")
+        if not os.access(interpreter, os.X_OK):
+            self.fail(f"python: {interpreter} is not executable")
+        return str(interpreter)
 
     def _account(self) -> Account:
         user, group, umask = (self.parameters[name] for name in ("user", "group", "umask"))
@@ -195,11 +199,11 @@ class ProjectModule:
         try:
             entry = pwd.getpwnam(user) if user else None
         except KeyError:
-            raise _NotYet(f"user: there is no account {user}") from None
+            raise _NotYetError(f"user: there is no account {user}") from None
         try:
             gid = grp.getgrnam(group).gr_gid if group else entry.pw_gid if entry else None
         except KeyError:
-            raise _NotYet(f"group: there is no group {group}") from None
+            raise _NotYetError(f"group: there is no group {group}") from None
         if os.geteuid() == 0:
             account.uid = entry.pw_uid if entry else None
             account.gid = gid
@@ -219,9 +223,7 @@ class ProjectModule:
                 self.fail(f"environment: {name!r} can't be set: a NUL byte, or a '=' in the name")
             given[name] = value
         self._secrets.update(
-            value
-            for name, value in given.items()
-            if len(value) >= _SHORTEST_SECRET and not _PUBLIC_NAME.search(name)
+            value for name, value in given.items() if len(value) >= _SHORTEST_SECRET and not _PUBLIC_NAME.search(name)
         )
         environment = {name: value for name, value in os.environ.items() if name not in _INTERPRETER_VARIABLES}
         if self.parameters["user"]:
@@ -244,10 +246,9 @@ class ProjectModule:
         if not path:
             return {}
         try:
-            with open(path, encoding="utf-8", newline="") as file:
-                return environment_file.parse(file.read())
+            return environment_file.parse(Path(path).read_bytes().decode("utf-8"))
         except FileNotFoundError:
-            raise _NotYet(f"environment_file: there is no file {path}") from None
+            raise _NotYetError(f"environment_file: there is no file {path}") from None
         except OSError as error:
             self.fail(f"environment_file: {path} can't be read: {error.strerror}")
         except UnicodeDecodeError:

@@ -10,6 +10,7 @@ up on standard output can't be taken for a frame.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -52,7 +53,6 @@ class Transport(Protocol):
 
     def run(self, program: str, token: str, timeout: float | None) -> Reply:
         """Run ``program`` and return its frames; ``timeout`` is in seconds, None waits for ever."""
-        ...
 
 
 @dataclass
@@ -111,17 +111,17 @@ def is_final(frame: dict[str, Any]) -> bool:
 
 def converse(process: subprocess.Popen[bytes], program: str, token: str, timeout: float | None) -> Reply:
     """Feed ``program`` to a started interpreter and collect its frames and noise until it has ended."""
-    assert process.stdin and process.stdout and process.stderr
+    if not (process.stdin and process.stdout and process.stderr):
+        raise ValueError("all three streams of the process must be pipes")
     reply = Reply()
     finished = threading.Event()
     noise = _Tail(NOISE_BYTES)
 
     def write(stream: IO[bytes]) -> None:
-        try:
+        # An interpreter may end before it has read its program: its return code and noise say why.
+        with contextlib.suppress(OSError):
             stream.write(program.encode("utf-8"))
             stream.close()
-        except OSError:
-            pass  # An interpreter that ended before it read its program: its return code and noise say why.
 
     def read_frames(stream: IO[bytes]) -> None:
         marker = token.encode("ascii") + b" "
@@ -168,10 +168,8 @@ def converse(process: subprocess.Popen[bytes], program: str, token: str, timeout
 
 
 def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, number)
-    except ProcessLookupError:
-        pass
 
 
 class _Tail:

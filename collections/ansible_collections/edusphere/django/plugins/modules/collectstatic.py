@@ -86,8 +86,8 @@ copied:
   returned: success
   sample: ["css/site.css"]
 post_processed:
-  description: Files that the storage made of collected ones, such as copies with hashed names and the manifest, and that
-    were missing or had another content.
+  description: Files that the storage made of collected ones, such as copies with hashed names and the manifest, and
+    that were missing or had another content.
   type: list
   elements: str
   returned: success

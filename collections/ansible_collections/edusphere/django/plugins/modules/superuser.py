@@ -34,8 +34,8 @@ options:
     type: str
   fields:
     description:
-      - Values of other fields of the user model for an account that is created. Those that C(REQUIRED_FIELDS) names must
-        be there.
+      - Values of other fields of the user model for an account that is created. Those that C(REQUIRED_FIELDS) names
+        must be there.
     type: dict
     default: {}
   update_password:

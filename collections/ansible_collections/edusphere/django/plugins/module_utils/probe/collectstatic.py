@@ -1,6 +1,7 @@
 # Copyright: (c) 2026, EduSphere maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+# mypy: allow-untyped-calls
 """Runs inside the project: brings STATIC_ROOT to what Django's finders and storage make of the sources, by content."""
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ import json
 import os
 import shutil
 import tempfile
+from pathlib import Path
 from typing import Any, Iterator
 
-from ansible_collections.edusphere.django.plugins.module_utils.probe.core import Project, Refused
+from ansible_collections.edusphere.django.plugins.module_utils.probe.core import Project, RefusedError
 
 # What manage.py would be called with.
 COMMAND = "collectstatic"
@@ -34,15 +36,15 @@ def run(project: Project, parameters: dict[str, Any]) -> dict[str, Any]:
     file_mode, directory_mode = storage.file_permissions_mode, storage.directory_permissions_mode
     with contextlib.ExitStack() as stack:
         if not project.check_mode:
-            make_directories(root, "", directory_mode)
+            make_directories(root, directory_mode)
             stack.enter_context(locked(root))
             # What an earlier run that was killed left behind.
-            for name in leftovers(root):
-                shutil.rmtree(os.path.join(root, name))
+            for directory in root.glob(STAGING + "*"):
+                shutil.rmtree(directory)
 
-        def staging() -> str:
+        def staging() -> Path:
             place = None if project.check_mode else root
-            return stack.enter_context(tempfile.TemporaryDirectory(prefix=STAGING, dir=place))
+            return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=STAGING, dir=place)))
 
         if copies_only(command, storage):
             collected = wanted = found(parameters["ignore"])
@@ -63,7 +65,7 @@ def load_command() -> Any:
 
     commands = get_commands()
     if "collectstatic" not in commands:
-        raise Refused("settings: INSTALLED_APPS lacks django.contrib.staticfiles, so there is nothing to collect")
+        raise RefusedError("settings: INSTALLED_APPS lacks django.contrib.staticfiles, so there is nothing to collect")
     command: Any = commands["collectstatic"]
     if isinstance(command, str):
         command = load_command_class(command, "collectstatic")
@@ -71,22 +73,22 @@ def load_command() -> Any:
     return command
 
 
-def destination(command: Any) -> tuple[Any, str]:
+def destination(command: Any) -> tuple[Any, Path]:
     """Return the storage behind STATIC_ROOT and its directory."""
     from django.core.files.storage import FileSystemStorage
 
     storage = command.storage
     if not isinstance(storage, FileSystemStorage):
-        raise Refused(
+        raise RefusedError(
             "settings: the staticfiles storage {} does not keep files in a directory of the host;"
             " collecting into others is not supported".format(type(getattr(storage, "_wrapped", storage)).__qualname__)
         )
     manifest_storage = getattr(storage, "manifest_storage", None)
     if manifest_storage is not None and manifest_storage is not getattr(storage, "_wrapped", storage):
-        raise Refused("settings: a staticfiles storage whose manifest_storage is another storage is not supported")
+        raise RefusedError("settings: a staticfiles storage whose manifest_storage is another storage is not supported")
     # The storage says so itself when STATIC_ROOT is not set.
     storage.path("")
-    return storage, os.path.abspath(storage.location)
+    return storage, Path(storage.location).absolute()
 
 
 def copies_only(command: Any, storage: Any) -> bool:
@@ -95,8 +97,9 @@ def copies_only(command: Any, storage: Any) -> bool:
     from django.contrib.staticfiles.storage import StaticFilesStorage
     from django.core.files.storage import FileSystemStorage
 
+    # Not isinstance(): what is derived from them may do more.
     kind = type(getattr(storage, "_wrapped", storage))
-    return type(command) is Command and kind in (StaticFilesStorage, FileSystemStorage)
+    return command.__class__ is Command and kind in (StaticFilesStorage, FileSystemStorage)
 
 
 def found(ignore: list[str]) -> dict[str, Source]:
@@ -109,13 +112,13 @@ def found(ignore: list[str]) -> dict[str, Source]:
     for finder in get_finders():
         for path, storage in finder.list(patterns):
             prefix = getattr(storage, "prefix", None)
-            name = os.path.join(prefix, path) if prefix else path
+            name = f"{prefix}/{path}" if prefix else path
             sources.setdefault(name, Source(storage, path))
     return sources
 
 
 def rehearse(
-    command: Any, storage: Any, staging: str, ignore: list[str]
+    command: Any, storage: Any, staging: Path, ignore: list[str]
 ) -> tuple[dict[str, Source], dict[str, Source]]:
     """Run the project's own collectstatic into an empty directory; return what was collected, and all that came out.
 
@@ -125,9 +128,9 @@ def rehearse(
     from django.core.files.storage import FileSystemStorage
     from django.core.management import call_command
 
-    out = os.path.join(staging, "out")
-    os.mkdir(out)
-    storage._location = out
+    out = staging / "out"
+    out.mkdir()
+    storage._location = str(out)
     for cached in ("base_location", "location"):
         getattr(storage, "_wrapped", storage).__dict__.pop(cached, None)
     call_command(
@@ -148,20 +151,17 @@ class Source:
         self.name = name
 
     @property
-    def path(self) -> str | None:
+    def path(self) -> Path | None:
         """Where the file is, or None where the storage does not keep it in a directory."""
         try:
-            return str(self.storage.path(self.name))
+            return Path(self.storage.path(self.name))
         except NotImplementedError:
             return None
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the content."""
         with self.storage.open(self.name) as file:
-            while True:
-                chunk = file.read(BLOCK)
-                if not chunk:
-                    break
+            while chunk := file.read(BLOCK):
                 yield chunk
 
 
@@ -169,7 +169,7 @@ class Work:
     """The difference between what is wanted and what STATIC_ROOT holds."""
 
     def __init__(
-        self, root: str, collected: dict[str, Source], wanted: dict[str, Source], manifest: str | None, prune: bool
+        self, root: Path, collected: dict[str, Source], wanted: dict[str, Source], manifest: str | None, prune: bool
     ) -> None:
         self.root = root
         self.wanted = wanted
@@ -191,10 +191,10 @@ class Work:
             after[name] = digest(self.wanted[name].chunks())
         for name in [*self.changed, *self.deleted]:
             if name in self._present:
-                before[name] = digest(read(os.path.join(self.root, name)))
+                before[name] = digest(read(self.root / name))
         return {
             "changed": bool(self.changed or self.deleted),
-            "root": self.root,
+            "root": str(self.root),
             "copied": self.copied,
             "post_processed": self.post_processed,
             "unchanged": self.unchanged,
@@ -204,40 +204,39 @@ class Work:
             "after": after,
         }
 
-    def apply(self, staging: str, file_mode: int | None, directory_mode: int | None) -> None:
+    def apply(self, staging: Path, file_mode: int | None, directory_mode: int | None) -> None:
         """Bring the changed files into place, each by one rename, and then delete what is to go.
 
         The manifest, which names the others, comes last: a run that is interrupted leaves the old one, and all that
         the old one names.
         """
-        incoming = os.path.join(staging, "in")
+        incoming = staging / "in"
         for name in sorted(self.changed, key=lambda name: (name == self.manifest, name)):
-            target = os.path.join(self.root, name)
-            make_directories(self.root, os.path.dirname(name), directory_mode)
-            with open(incoming, "wb") as file:
+            target = self.root / name
+            make_directories(target.parent, directory_mode)
+            with incoming.open("wb") as file:
                 for chunk in self.wanted[name].chunks():
                     file.write(chunk)
             if file_mode is not None:
-                os.chmod(incoming, file_mode)
-            os.replace(incoming, target)
+                incoming.chmod(file_mode)
+            incoming.replace(target)
         for name in self.deleted:
-            os.unlink(os.path.join(self.root, name))
-        for directory in sorted({os.path.dirname(name) for name in self.deleted}, reverse=True):
+            (self.root / name).unlink()
+        for directory in {(self.root / name).parent for name in self.deleted}:
             remove_empty(self.root, directory)
 
     def _same(self, name: str) -> bool:
-        target = os.path.join(self.root, name)
-        if os.path.islink(target) or not os.path.isfile(target):
+        target = self.root / name
+        if target.is_symlink() or not target.is_file():
             return False
         source = self.wanted[name]
-        path = source.path
-        if path is not None and name != self.manifest and os.path.getsize(path) != os.path.getsize(target):
-            return False
-        content = source.chunks()
         if name == self.manifest:
             # The order of its entries is that of a directory listing, which is no difference.
-            return same_json(b"".join(content), b"".join(read(target)))
-        return digest(content) == digest(read(target))
+            return same_json(b"".join(source.chunks()), target.read_bytes())
+        path = source.path
+        if path is not None and path.stat().st_size != target.stat().st_size:
+            return False
+        return digest(source.chunks()) == digest(read(target))
 
 
 def same_json(one: bytes, other: bytes) -> bool:
@@ -248,16 +247,13 @@ def same_json(one: bytes, other: bytes) -> bool:
         return one == other
 
 
-def read(path: str) -> Iterator[bytes]:
+def read(path: Path) -> Iterator[bytes]:
     """Yield the content of a file; of a symbolic link, where it leads."""
-    if os.path.islink(path):
-        yield b"link to " + os.fsencode(os.readlink(path))
+    if path.is_symlink():
+        yield b"link to " + os.fsencode(path.readlink())
         return
-    with open(path, "rb") as file:
-        while True:
-            chunk = file.read(BLOCK)
-            if not chunk:
-                break
+    with path.open("rb") as file:
+        while chunk := file.read(BLOCK):
             yield chunk
 
 
@@ -269,24 +265,20 @@ def digest(chunks: Iterator[bytes]) -> str:
     return hasher.hexdigest()
 
 
-def files_below(root: str) -> list[str]:
+def files_below(root: Path) -> list[str]:
     """Return the names, relative to ``root``, of all files and links below it, without our working directories."""
     names = []
     for directory, directories, files in os.walk(root):
-        if directory == root:
+        if directory == str(root):
             directories[:] = [name for name in directories if not name.startswith(STAGING)]
-        links = [name for name in directories if os.path.islink(os.path.join(directory, name))]
-        names += [os.path.relpath(os.path.join(directory, name), root) for name in [*files, *links]]
+        here = Path(directory)
+        links = [name for name in directories if (here / name).is_symlink()]
+        names += [(here / name).relative_to(root).as_posix() for name in [*files, *links]]
     return names
 
 
-def leftovers(root: str) -> list[str]:
-    """Return the working directories of earlier runs."""
-    return [name for name in os.listdir(root) if name.startswith(STAGING)]
-
-
 @contextlib.contextmanager
-def locked(root: str) -> Iterator[None]:
+def locked(root: Path) -> Iterator[None]:
     """Hold the directory against a second run at the same time; the lock leaves no file and ends with the process."""
     descriptor = os.open(root, os.O_RDONLY)
     try:
@@ -296,25 +288,23 @@ def locked(root: str) -> Iterator[None]:
         os.close(descriptor)
 
 
-def make_directories(root: str, name: str, mode: int | None) -> None:
-    """Make the directory ``name`` in ``root``, and those above it, where they are missing."""
+def make_directories(path: Path, mode: int | None) -> None:
+    """Make a directory and those above it, where they are missing."""
     missing = []
-    path = os.path.join(root, name) if name else root
-    while not os.path.isdir(path):
+    while not path.is_dir():
         missing.append(path)
-        path = os.path.dirname(path)
-    for path in reversed(missing):
-        os.mkdir(path)
+        path = path.parent
+    for directory in reversed(missing):
+        directory.mkdir()
         if mode is not None:
-            os.chmod(path, mode)
+            directory.chmod(mode)
 
 
-def remove_empty(root: str, name: str) -> None:
-    """Remove the directory ``name`` and those above it, up to ``root``, as far as they are empty."""
-    while name:
-        path = os.path.join(root, name)
-        if os.path.isdir(path):
-            if os.listdir(path):
+def remove_empty(root: Path, directory: Path) -> None:
+    """Remove a directory and those above it, up to ``root``, as far as they are empty."""
+    while directory != root:
+        if directory.is_dir():
+            if any(directory.iterdir()):
                 return
-            os.rmdir(path)
-        name = os.path.dirname(name)
+            directory.rmdir()
+        directory = directory.parent

@@ -1,6 +1,7 @@
 # Copyright: (c) 2026, EduSphere maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+# mypy: allow-untyped-calls
 """The part of every probe that runs first, inside the project's interpreter: load Django, answer, fail well.
 
 Needs nothing but the standard library and, from :func:`main` on, the project's own Django.
@@ -14,11 +15,11 @@ import sys
 from typing import Any, Callable
 
 
-class Unknown(Exception):
+class UnknownError(Exception):
     """What a run would do can't be known yet; only check mode may say so."""
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The request can't be met; the message names the parameter and the fix."""
 
 
@@ -59,7 +60,7 @@ class Project:
         from django.db.utils import OperationalError
 
         if alias not in connections:
-            raise Refused(
+            raise RefusedError(
                 "database: the settings have no database {!r}, they have {}".format(
                     alias, ", ".join(sorted(connections))
                 )
@@ -68,7 +69,7 @@ class Project:
             connections[alias].ensure_connection()
         except OperationalError as error:
             if self.check_mode:
-                raise Unknown("the database can't be reached: {}".format(str(error).strip())) from error
+                raise UnknownError("the database can't be reached: {}".format(str(error).strip())) from error
             raise
         return connections[alias]
 
@@ -103,11 +104,11 @@ def main(request: dict[str, Any], action: Callable[[Project, dict[str, Any]], di
         load(request["directory"], request["command"])
         stage = "action"
         result = action(Project(channel, request["check_mode"]), request["parameters"])
-    except Unknown as error:
+    except UnknownError as error:
         channel.send("unknown", message=str(error))
-    except Refused as error:
+    except RefusedError as error:
         channel.send("error", stage="refused", type="", message=str(error))
-    except BaseException as error:  # noqa: B902 - settings may call sys.exit(), and that must be told as well
+    except BaseException as error:  # Settings may call sys.exit(), and that must be told as well.
         channel.send("error", stage=stage, **describe(error))
     else:
         channel.send("result", result=result)

@@ -1,6 +1,7 @@
 # Copyright: (c) 2026, EduSphere maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+# mypy: allow-untyped-calls
 """Runs inside the project: plans and applies migrations by Django's own graph, executor and command."""
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import contextlib
 import time
 from typing import Any
 
-from ansible_collections.edusphere.django.plugins.module_utils.probe.core import Project, Refused, Unknown
+from ansible_collections.edusphere.django.plugins.module_utils.probe.core import Project, RefusedError, UnknownError
 
 # What manage.py would be called with.
 COMMAND = "migrate"
@@ -42,7 +43,7 @@ def run(project: Project, parameters: dict[str, Any]) -> dict[str, Any]:
             return answer(work, {"history": left.history, "pending": left.pending})
     except OperationalError as error:
         if project.check_mode:
-            raise Unknown("the database does not answer: {}".format(str(error).strip())) from error
+            raise UnknownError("the database does not answer: {}".format(str(error).strip())) from error
         raise
 
 
@@ -66,7 +67,7 @@ class Work:
         from django.db.migrations.executor import MigrationExecutor
 
         executor = MigrationExecutor(connection)
-        loader = executor.loader
+        loader: Any = executor.loader
         loader.check_consistent_history(connection)
         conflicts = loader.detect_conflicts()
         if conflicts:
@@ -78,7 +79,7 @@ class Work:
         self.plan = executor.migration_plan(targets(loader, parameters))
         # Everything in the order of the graph, of which what is not applied is pending.
         self._everything = executor.migration_plan(loader.graph.leaf_nodes(), clean_start=True)
-        self._applied = set(loader.applied_migrations)
+        self._applied: set[tuple[str, str]] = set(loader.applied_migrations)
         # The rows of django_migrations. They may lack a squashed migration although all that it replaces are applied:
         # Django then adds it, with nothing else to do.
         self._rows = set(executor.recorder.applied_migrations())
@@ -140,15 +141,15 @@ class Work:
 def targets(loader: Any, parameters: dict[str, Any]) -> list[tuple[str, str | None]]:
     """Return the nodes of the graph that the parameters name; all leaves when they name none."""
     from django.apps import apps
-    from django.db.migrations.loader import AmbiguityError
+    from django.db.migrations.exceptions import AmbiguityError
 
     app_label, name = parameters["app_label"], parameters["migration_name"]
     if not app_label:
         return list(loader.graph.leaf_nodes())
     if app_label not in {config.label for config in apps.get_app_configs()}:
-        raise Refused("app_label: no installed app has the label {!r}".format(app_label))
+        raise RefusedError("app_label: no installed app has the label {!r}".format(app_label))
     if app_label not in loader.migrated_apps:
-        raise Refused("app_label: the app {!r} has no migrations".format(app_label))
+        raise RefusedError("app_label: the app {!r} has no migrations".format(app_label))
     if not name:
         return [key for key in loader.graph.leaf_nodes() if key[0] == app_label]
     if name == "zero":
@@ -156,9 +157,11 @@ def targets(loader: Any, parameters: dict[str, Any]) -> list[tuple[str, str | No
     try:
         migration = loader.get_migration_by_prefix(app_label, name)
     except AmbiguityError:
-        raise Refused("migration_name: more than one migration of {!r} starts with {!r}".format(app_label, name))
+        raise RefusedError(
+            "migration_name: more than one migration of {!r} starts with {!r}".format(app_label, name)
+        ) from None
     except KeyError:
-        raise Refused("migration_name: no migration of {!r} starts with {!r}".format(app_label, name))
+        raise RefusedError("migration_name: no migration of {!r} starts with {!r}".format(app_label, name)) from None
     target = (app_label, migration.name)
     if target not in loader.graph.nodes and target in loader.replacements:
         # A squashed migration of which only a part is applied is not in the graph: its last replaced one stands in.
@@ -177,7 +180,7 @@ def apply(project: Project, connection: Any, parameters: dict[str, Any]) -> None
 
     def progress(action: str, migration: Any = None, fake: bool = False) -> None:
         nonlocal started
-        direction, _, moment = action.partition("_")
+        direction, _separator, moment = action.partition("_")
         if direction not in ("apply", "unapply"):
             return
         if moment == "start":
@@ -221,7 +224,7 @@ class MigrationLock:
     """
 
     def __init__(self, connection: Any, wait: float) -> None:
-        self._connection = connection.copy() if connection.vendor == "postgresql" else None
+        self._connection: Any = connection.copy() if connection.vendor == "postgresql" else None
         self._wait = wait
 
     def __enter__(self) -> MigrationLock:
@@ -230,7 +233,7 @@ class MigrationLock:
             if time.monotonic() >= deadline:
                 holder = self._holder()
                 self._connection.close()
-                raise Refused(
+                raise RefusedError(
                     "lock_wait: another session has been migrating this database for longer than {:g} seconds"
                     " ({}); wait for it to end, or raise lock_wait".format(self._wait, holder)
                 )

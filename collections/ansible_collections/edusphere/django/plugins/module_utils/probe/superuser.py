@@ -1,13 +1,14 @@
 # Copyright: (c) 2026, EduSphere maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+# mypy: allow-untyped-calls
 """Runs inside the project: makes sure of a superuser, through the project's own user model and its manager."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.edusphere.django.plugins.module_utils.probe.core import Project, Refused, Unknown
+from ansible_collections.edusphere.django.plugins.module_utils.probe.core import Project, RefusedError, UnknownError
 
 # What manage.py would be called with.
 COMMAND = "createsuperuser"
@@ -44,7 +45,7 @@ def run(project: Project, parameters: dict[str, Any]) -> dict[str, Any]:
         return update(project, user, alias, parameters)
     except (ProgrammingError, OperationalError) as error:
         if project.check_mode:
-            raise Unknown("the table of the users can't be read: {}".format(str(error).strip())) from error
+            raise UnknownError("the table of the users can't be read: {}".format(str(error).strip())) from error
         raise
 
 
@@ -52,7 +53,7 @@ def find(model: Any, alias: str, username: str) -> Any:
     """Return the account with that name, in the form in which Django's managers store it; None if there is none."""
     forms = [username, model.normalize_username(username)]
     manager = model._default_manager.db_manager(alias)
-    if model.USERNAME_FIELD == getattr(model, "EMAIL_FIELD", None) and hasattr(manager, "normalize_email"):
+    if getattr(model, "EMAIL_FIELD", None) == model.USERNAME_FIELD and hasattr(manager, "normalize_email"):
         forms.append(manager.normalize_email(username))
     for form in dict.fromkeys(forms):
         try:
@@ -83,7 +84,7 @@ def creation_values(model: Any, parameters: dict[str, Any]) -> dict[str, Any]:
         except ValidationError as error:
             problems.append("{}: {}: {}".format(parameter, name, " ".join(error.messages)))
     if problems:
-        raise Refused("; ".join(problems))
+        raise RefusedError("; ".join(problems))
     # None makes a password that nobody can log in with.
     return {"password": parameters["password"], **values}
 
@@ -94,7 +95,7 @@ def update(project: Project, user: Any, alias: str, parameters: dict[str, Any]) 
 
     missing = [name for name in ("is_staff", "is_superuser") if getattr(user, name, True) is False]
     if missing and not parameters["promote"]:
-        raise Refused(
+        raise RefusedError(
             "username: {!r} exists and is not a superuser (no {}). Whoever made the account knows its password;"
             " choose another name, or set promote: true".format(parameters["username"], ", ".join(missing))
         )
@@ -103,7 +104,8 @@ def update(project: Project, user: Any, alias: str, parameters: dict[str, Any]) 
         setattr(user, name, True)
     password = parameters["password"]
     # The function of the hashers, as the user's own check_password() would save a fresh hash of an outdated one.
-    new_password = parameters["update_password"] == "always" and not check_password(password, user.password)
+    always = parameters["update_password"] == "always"
+    new_password = always and not check_password(password, user.password)
     if new_password:
         user.set_password(password)
         changed.append("password")
