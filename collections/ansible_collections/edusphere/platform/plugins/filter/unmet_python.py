@@ -1,0 +1,63 @@
+# Copyright: EduSphere Platform contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a Python project requires of its interpreter, where a version doesn't meet it."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+DOCUMENTATION = r"""
+name: unmet_python
+short_description: What a project requires of Python and a version doesn't meet
+version_added: "0.1.0"
+author: EduSphere Platform (@edusphere)
+description:
+  - Reads C(project.requires-python) from the text of a C(pyproject.toml) and compares a version with it, by the rules of PEP 440.
+positional: version
+options:
+  _input:
+    description: Text of a C(pyproject.toml).
+    type: str
+    required: true
+  version:
+    description: An interpreter's version, for instance C(3.11.2).
+    type: str
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Refuse an interpreter that is too old
+  ansible.builtin.assert:
+    that: lookup('ansible.builtin.file', 'pyproject.toml') | edusphere.platform.unmet_python('3.11.2') == ''
+"""
+
+RETURN = r"""
+_value:
+  description: The requirement, for instance C(>=3.12), where the version doesn't meet it; empty where it does or nothing is required.
+  type: str
+"""
+
+
+def unmet_python(pyproject: str, version: str) -> str:
+    """C(project.requires-python) of the text I(pyproject) if I(version) doesn't meet it, else an empty string.
+
+    Raises AnsibleFilterError when the text isn't TOML or the requirement isn't a version specifier.
+    """
+    try:
+        required = tomllib.loads(pyproject).get("project", {}).get("requires-python", "")
+        met = SpecifierSet(required).contains(version, prereleases=True)
+    except (tomllib.TOMLDecodeError, InvalidSpecifier) as error:
+        raise AnsibleFilterError(f"pyproject.toml can't be read: {error}") from error
+    return "" if met else str(required)
+
+
+class FilterModule:
+    """Filters of this file."""
+
+    def filters(self) -> dict[str, Any]:
+        """Name to function."""
+        return {"unmet_python": unmet_python}
