@@ -1,0 +1,3 @@
+"""The application's version, shown in the page footer and by /api/version/."""
+
+VERSION = "2.0.0"
