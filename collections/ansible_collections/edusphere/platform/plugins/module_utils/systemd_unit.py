@@ -38,13 +38,17 @@ SUFFIXES = (".service", ".socket", ".timer", ".target", ".mount", ".automount", 
 # What coreutils' timeout exits with when the time is up.
 TIMED_OUT = 124
 
+# Where administrators and programs put unit files, the first hiding the second.
+ROOTS = ("/etc/systemd/system", "/run/systemd/system")
+
+# The first systemd whose systemd-analyze knows `condition --unit`.
+ANALYZE_CONDITION = 250
+
 RUNNING_STATES = ("active", "reloading", "refreshing", "maintenance")
 
 PROPERTIES = (
     "ActiveState",
     "CanReload",
-    "ConditionResult",
-    "ConditionTimestampMonotonic",
     "DropInPaths",
     "FragmentPath",
     "Id",
@@ -79,15 +83,14 @@ class Unit(t.NamedTuple):
     file_state: str
     """``enabled``, ``disabled``, ``static``, ``masked``, … or empty."""
     files: t.Tuple[str, ...]
-    """The unit's own file and its drop-ins."""
+    """The unit's own file and its drop-ins, as they are on disk."""
     invocation: str
     """systemd's id of this very start of the unit; empty when it never ran."""
     started: t.Optional[float]
     """When the unit last began to start: seconds since the epoch, the earlier one if the clock was set since."""
     can_reload: bool
     need_daemon_reload: bool
-    condition_failed: bool
-    """The last attempt to start it ended because a ``Condition…=`` was not met."""
+    """Whether systemd has yet to read those files."""
     finishes: bool
     """A oneshot unit that is inactive again once it has done its work."""
     result: str
@@ -121,7 +124,6 @@ class Record(t.NamedTuple):
     """Path to digest of what only a restart reads."""
     reload: t.Dict[str, str]
     """Path to digest of what a reload reads again."""
-    condition_failed: bool = False
 
 
 class Decision(t.NamedTuple):
@@ -176,9 +178,8 @@ def start_time(
 def parse_unit(properties: t.Mapping[str, str], now: float, now_monotonic: float) -> Unit:
     """A :class:`Unit` from the properties that ``systemctl show`` printed."""
     monotonic = int(properties.get("InactiveExitTimestampMonotonic") or 0) / 1e6
-    files = [properties.get("FragmentPath", ""), *properties.get("DropInPaths", "").split()]
-    # Before the first attempt the condition's result is "no" as well; only the time tells the two apart.
-    condition_known = int(properties.get("ConditionTimestampMonotonic") or 0) > 0
+    loaded = tuple(path for path in (properties["FragmentPath"], *properties["DropInPaths"].split()) if path)
+    files = unit_files(properties["Id"], loaded)
     return Unit(
         name=properties.get("Id", ""),
         load_state=properties.get("LoadState", ""),
@@ -186,17 +187,39 @@ def parse_unit(properties: t.Mapping[str, str], now: float, now_monotonic: float
         active_state=properties.get("ActiveState", ""),
         sub_state=properties.get("SubState", ""),
         file_state=properties.get("UnitFileState", ""),
-        files=tuple(path for path in files if path),
+        files=files,
         invocation=properties.get("InvocationID", ""),
         # The start of the whole start, not of the main process: for Type=forking systemd learns of that one only
         # after it has read its configuration.
         started=start_time(parse_timestamp(properties.get("InactiveExitTimestamp", "")), monotonic, now, now_monotonic),
         can_reload=properties.get("CanReload") == "yes",
-        need_daemon_reload=properties.get("NeedDaemonReload") == "yes",
-        condition_failed=condition_known and properties.get("ConditionResult") == "no",
+        need_daemon_reload=properties["NeedDaemonReload"] == "yes" or files != loaded,
         finishes=properties.get("Type") == "oneshot" and properties.get("RemainAfterExit") == "no",
         result=properties.get("Result", ""),
     )
+
+
+def unit_files(name: str, loaded: t.Sequence[str]) -> t.Tuple[str, ...]:
+    """The unit's own file and its drop-ins on disk; ``loaded`` are those that systemd has read.
+
+    systemd itself does not notice (``NeedDaemonReload``) a unit file that now hides another, nor, up to 252 at least,
+    the first drop-in of a unit.  Only the directories that administrators and programs write to are looked at; the
+    others belong to packages, which have systemd read its files again.
+    """
+    template = re.sub(r"@.*(?=\.)", "@", name)
+    names = (name, template) if template != name else (name,)
+    files = list(loaded)
+    own = [root / unit for unit in names for root in map(Path, ROOTS) if (root / unit).exists()]
+    if own and not (loaded and own[0].resolve() == Path(loaded[0]).resolve()):
+        files[:1] = [str(own[0])]
+    known = {Path(path).name for path in loaded[1:]}
+    for root in map(Path, ROOTS):
+        for unit in names:
+            for path in sorted((root / (unit + ".d")).glob("*.conf")):
+                if str(path) not in files and (path.name not in known or str(root) == ROOTS[0]):
+                    files.append(str(path))
+                    known.add(path.name)
+    return tuple(files)
 
 
 def decide(unit: Unit, restart: Files, reload: Files, record: t.Optional[Record]) -> Decision:
@@ -362,7 +385,6 @@ def load_record(path: str) -> t.Optional[Record]:
             invocation=str(data["invocation"]),
             restart=dict(data["restart"]),
             reload=dict(data["reload"]),
-            condition_failed=bool(data["condition_failed"]),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None  # Without a record the times of the files decide, which is always safe.
@@ -386,6 +408,16 @@ class Systemctl:
         if rc != 0:
             raise UnitError("systemd does not answer: %s" % err.strip())
         return parse_unit(parse_show(out), time.time(), time.clock_gettime(time.CLOCK_MONOTONIC))
+
+    def condition_met(self, name: str) -> bool:
+        """Whether the unit's ``Condition…=`` lines hold now.
+
+        The unit's own ``ConditionResult`` does not tell: systemd forgets a unit that neither runs nor is referred to.
+        """
+        version = parse_show(self._run([self._systemctl, "show", "--property=Version"])[1])["Version"]
+        if int(re.split(r"\D", version, maxsplit=1)[0]) < ANALYZE_CONDITION:
+            return True
+        return self._run(["systemd-analyze", "condition", "--unit=" + name])[0] == 0
 
     def daemon_reload(self) -> None:
         rc, err = self._run([self._systemctl, "daemon-reload"])[::2]

@@ -220,19 +220,18 @@ def start(module: AnsibleModule, systemctl: Systemctl, seen: Inspection) -> Outc
     """Have the unit run what its files say."""
     unit, decision = seen.unit, seen.decision
     if module.check_mode:
-        # systemd forgets units that nothing refers to, the record does not.
-        if decision.needs == "start" and (unit.condition_failed or (seen.record and seen.record.condition_failed)):
+        if decision.needs == "start" and unit.exists and not systemctl.condition_met(unit.name):
             return Outcome("none", UNMET, unit, condition_failed=True)
         return Outcome(DONE[decision.needs], decision.reason, unit)
     if decision.needs not in ("none", "adopt"):
         unit = act(module, systemctl, unit, decision)
-    condition_failed = not unit.running and unit.condition_failed
-    record = Record(unit.invocation, digests(seen.restart), digests(seen.reload), condition_failed)
+    if not unit.running and not systemctl.condition_met(unit.name):
+        action = "none" if decision.needs == "start" else DONE[decision.needs]
+        return Outcome(action, UNMET, unit, condition_failed=True)
+    record = Record(unit.invocation, digests(seen.restart), digests(seen.reload))
     if record != seen.record:
         write_record(unit.name, record)
-    if condition_failed and decision.needs == "start":
-        return Outcome("none", UNMET, unit, condition_failed)
-    return Outcome(DONE[decision.needs], decision.reason, unit, condition_failed)
+    return Outcome(DONE[decision.needs], decision.reason, unit)
 
 
 def act(module: AnsibleModule, systemctl: Systemctl, unit: Unit, decision: Decision) -> Unit:
@@ -245,7 +244,7 @@ def act(module: AnsibleModule, systemctl: Systemctl, unit: Unit, decision: Decis
     systemctl.do(decision.needs, unit.name)
     after = systemctl.show(unit.name)
     finished = after.finishes and after.result == "success" and after.active_state == "inactive"
-    if not (after.running or after.condition_failed or finished):
+    if not (after.running or finished) and systemctl.condition_met(unit.name):
         raise UnitError("%s did not stay up after %s\n%s" % (unit.name, decision.needs, systemctl.report(unit.name)))
     return after
 
