@@ -60,8 +60,8 @@ class _NotYetError(Exception):
 class ProjectModule:
     """An Ansible module that asks one project one question."""
 
-    def __init__(self, arguments: dict[str, dict[str, Any]], **options: Any) -> None:
-        self.module = AnsibleModule(argument_spec={**ARGUMENTS, **arguments}, supports_check_mode=True, **options)
+    def __init__(self, arguments: dict[str, dict[str, Any]]) -> None:
+        self.module = AnsibleModule(argument_spec={**ARGUMENTS, **arguments}, supports_check_mode=True)
         self.parameters: dict[str, Any] = self.module.params
         self.check_mode: bool = self.module.check_mode
         self._secrets: set[str] = {

@@ -157,7 +157,7 @@ pending:
   elements: str
   returned: success, and failure where the database could still tell
   sample: ["blog.0003_comment"]
-failed:
+failed_migration:
   description: The migration that failed, or that was running when the time was up.
   type: str
   returned: failure in a migration
@@ -205,13 +205,13 @@ class MigrateModule(ProjectModule):
             elif frame["event"] == "pending":
                 results["pending"] = frame["pending"]
         if running:
-            results["failed"] = running
+            results["failed_migration"] = running
         return results
 
     def fail(self, message: str, **results: Any) -> Any:
         """End with an error that begins with the migration that failed."""
-        if results.get("failed"):
-            message = f"{results['failed']}: {message}"
+        if results.get("failed_migration"):
+            message = f"{results['failed_migration']}: {message}"
         super().fail(message, **results)
 
 
@@ -240,7 +240,9 @@ def difference(result: dict[str, Any], database: str) -> dict[str, str]:
 
 def main() -> None:
     """Run the module."""
-    this = MigrateModule(ARGUMENTS, required_by={"migration_name": ["app_label"]})
+    this = MigrateModule(ARGUMENTS)
+    if this.parameters["migration_name"] and not this.parameters["app_label"]:
+        this.fail("migration_name: also give the app_label whose migration it is")
     reply = this.ask(probe, {name: this.parameters[name] for name in ARGUMENTS})
     result = reply.frames[-1]["result"]
     this.succeed(

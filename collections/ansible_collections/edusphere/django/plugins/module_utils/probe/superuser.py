@@ -104,7 +104,7 @@ def update(project: Project, user: Any, alias: str, parameters: dict[str, Any]) 
         setattr(user, name, True)
     password = parameters["password"]
     # The function of the hashers, as the user's own check_password() would save a fresh hash of an outdated one.
-    always = parameters["update_password"] == "always"
+    always = parameters["update_password"] == "always"  # noqa: S105 - a choice, no password
     new_password = always and not check_password(password, user.password)
     if new_password:
         user.set_password(password)

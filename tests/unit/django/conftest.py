@@ -1,0 +1,337 @@
+"""Real projects on a real PostgreSQL, and the modules executed as Ansible executes them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pathlib
+import pwd
+import shutil
+import subprocess
+import sys
+import tempfile
+import textwrap
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg2
+import psycopg2.extensions
+import pytest
+
+RUN_MODULE = pathlib.Path(__file__).with_name("run_module.py")
+ROLE = "project"
+# Every test logs in with it: each of these characters means something to a shell, systemd, Compose, SQL or a URL.
+PASSWORD = "s3cret \"'\\ $HOME ${x} `id` #% &;|<>äß\u2603\t=end "
+# What modules answer with, apart from what a run only can know.
+PREDICTED = {
+    "changed", "unknown", "diff",
+    "plan", "recorded", "pending",
+    "static_root", "copied", "post_processed", "unchanged", "stale", "deleted",
+    "username", "created", "promoted", "password_changed",
+}  # fmt: skip
+
+SETTINGS = """
+import os
+
+SECRET_KEY = "unused"
+INSTALLED_APPS = [
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "django.contrib.staticfiles",
+    "blog",
+]
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.postgresql",
+        "HOST": os.environ["DB_HOST"],
+        "NAME": os.environ["DB_NAME"],
+        "USER": os.environ["DB_USER"],
+        "PASSWORD": os.environ["DB_PASSWORD"],
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STATIC_URL = "/static/"
+STATIC_ROOT = os.path.join(os.path.dirname(os.path.dirname(__file__)), "collected")
+USE_TZ = True
+"""
+
+INITIAL = """
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    initial = True
+    dependencies = []
+    operations = [
+        migrations.CreateModel(
+            "Article",
+            [
+                ("id", models.BigAutoField(primary_key=True)),
+                ("title", models.CharField(max_length=20)),
+            ],
+        ),
+    ]
+"""
+
+MODELS = """
+from django.db import models
+
+
+class Article(models.Model):
+    title = models.CharField(max_length=20)
+"""
+
+
+@dataclass
+class Cluster:
+    """A private PostgreSQL cluster, reachable through a socket in its own directory only."""
+
+    directory: pathlib.Path
+
+    def connect(self, database: str = "postgres") -> psycopg2.extensions.connection:
+        """Connect as the superuser, in autocommit mode."""
+        connection = psycopg2.connect(host=str(self.directory), dbname=database, user="postgres")
+        connection.autocommit = True
+        return connection
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """Start a PostgreSQL of Debian's; as root it runs as the account postgres, as initdb refuses root."""
+    versions = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name))
+    if not versions:
+        pytest.fail("these tests need PostgreSQL's server: apt-get install postgresql", pytrace=False)
+    account = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="postgresql-"))
+    shutil.chown(directory, account)
+    data = directory / "data"
+
+    def run(program: str, *arguments: str) -> None:
+        subprocess.run(
+            [versions[-1] / program, *arguments],
+            user=account if os.geteuid() == 0 else None,
+            cwd=directory,
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+
+    run("initdb", "--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync", str(data))
+    (data / "pg_hba.conf").write_text("local all postgres trust\nlocal all all scram-sha-256\n")
+    options = f"-c listen_addresses='' -c unix_socket_directories='{directory}' -c fsync=off"
+    run("pg_ctl", f"--pgdata={data}", "--wait", f"--log={directory}/log", f"--options={options}", "start")
+    try:
+        found = Cluster(directory)
+        with found.connect() as connection, connection.cursor() as cursor:
+            cursor.execute(f"CREATE ROLE {ROLE} LOGIN PASSWORD %s", [PASSWORD])
+        connection.close()
+        yield found
+    finally:
+        run("pg_ctl", f"--pgdata={data}", "--mode=immediate", "--wait", "stop")
+        shutil.rmtree(directory)
+
+
+@dataclass
+class Project:
+    """A Django project in a directory of its own, with a database of its own."""
+
+    directory: pathlib.Path
+    cluster: Cluster
+    database: str
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def write(self, path: str, text: str | bytes) -> pathlib.Path:
+        """Write a file below the project's directory; a text may be indented as a whole."""
+        target = self.directory / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(text, bytes):
+            target.write_bytes(text)
+        else:
+            target.write_text(textwrap.dedent(text).lstrip("\n"))
+        return target
+
+    def settings(self, text: str) -> None:
+        """Append to the settings."""
+        path = self.directory / "site_/settings.py"
+        path.write_text(path.read_text() + "\n" + textwrap.dedent(text) + "\n")
+
+    def migration(self, name: str, after: str, operations: str, **attributes: Any) -> None:
+        """Write a migration of the app blog; ``operations`` are the items of its list."""
+        extra = "".join(f"    {key} = {value!r}\n" for key, value in attributes.items())
+        self.write(
+            f"blog/migrations/{name}.py",
+            "import os, time\nfrom django.db import migrations, models\n\n\n"
+            "def say(apps, schema_editor):\n"
+            "    print('migrating')\n\n\n"
+            "class Migration(migrations.Migration):\n"
+            f"    dependencies = [('blog', {after!r})]\n{extra}"
+            f"    operations = [{operations}]\n",
+        )
+
+    def start(self, name: str, *, check: bool = False, user: str | None = None, **arguments: Any) -> Call:
+        """Start the module ``edusphere.django.NAME``; arguments of None are left out."""
+        given = {
+            "project_dir": str(self.directory),
+            "python": sys.executable,
+            "settings": "site_.settings",
+            "environment": self.environment,
+            "_ansible_check_mode": check,
+            "_ansible_diff": True,
+            **arguments,
+        }
+        request = {
+            "module": f"edusphere.django.{name}",
+            "arguments": {key: value for key, value in given.items() if value is not None},
+        }
+        process = subprocess.Popen(
+            [sys.executable, str(RUN_MODULE)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            user=user,
+            cwd="/",
+        )
+        assert process.stdin
+        process.stdin.write(json.dumps(request))
+        process.stdin.close()
+        process.stdin = None
+        return Call(process)
+
+    def run(self, name: str, **arguments: Any) -> dict[str, Any]:
+        """Run a module that must succeed."""
+        result = self.start(name, **arguments).result()
+        assert not result.get("failed"), result
+        return result
+
+    def fail(self, name: str, **arguments: Any) -> dict[str, Any]:
+        """Run a module that must fail; its message must be no traceback of anybody's."""
+        result = self.start(name, **arguments).result()
+        assert result.get("failed"), result
+        assert "Traceback" not in result["msg"]
+        assert "Traceback" not in result.get("output", "")
+        return result
+
+    def predict_and_run(self, name: str, **arguments: Any) -> dict[str, Any]:
+        """Run in check mode, for real, and again: the first changes nothing and says what the second does.
+
+        The third must find nothing left to do. Returns the answer of the second.
+        """
+        before = self.state()
+        predicted = self.run(name, check=True, **arguments)
+        assert self.state() == before
+        done = self.run(name, **arguments)
+        assert {key: predicted[key] for key in PREDICTED & set(predicted)} == {
+            key: done[key] for key in PREDICTED & set(done)
+        }
+        assert (self.state() != before) == done["changed"]
+        after = self.state()
+        again = self.run(name, **arguments)
+        assert not again["changed"]
+        assert again["diff"]["before"] == again["diff"]["after"]
+        assert self.state() == after
+        return done
+
+    def state(self) -> str:
+        """Return a digest of everything in the project's directory and in its database."""
+        hasher = hashlib.sha256()
+        for path in sorted(self.directory.rglob("*")):
+            status = path.lstat()
+            hasher.update(f"{path} {status.st_mode} {'' if path.is_dir() else status.st_mtime_ns}\n".encode())
+            if path.is_file():
+                hasher.update(path.read_bytes())
+        tables = self.sql("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
+        for (table,) in tables:
+            hasher.update(repr((table, self.sql(f'SELECT t::text FROM "{table}" t ORDER BY 1'))).encode())
+        return hasher.hexdigest()
+
+    def sql(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """Run a statement as the database's superuser and return its rows."""
+        connection = self.cluster.connect(self.database)
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(statement, parameters)
+                return cursor.fetchall() if cursor.description else []
+        finally:
+            connection.close()
+
+    def django(self, code: str) -> str:
+        """Run code in the loaded project and return what it prints."""
+        program = "import django; django.setup()\n" + textwrap.dedent(code)
+        return subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=self.directory,
+            env={**os.environ, **self.environment, "DJANGO_SETTINGS_MODULE": "site_.settings"},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout.strip()
+
+
+@dataclass
+class Call:
+    """A module that runs."""
+
+    process: subprocess.Popen[str]
+
+    def result(self) -> dict[str, Any]:
+        """Wait for the module's answer; a secret must be nowhere in it."""
+        out, err = self.process.communicate(timeout=120)
+        assert PASSWORD not in out + err
+        assert json.dumps(PASSWORD)[1:-1] not in out + err
+        try:
+            answer: dict[str, Any] = json.loads(out)
+        except ValueError:
+            pytest.fail(f"no answer:\n{out}\n{err}")
+        return answer
+
+
+@pytest.fixture
+def make_project(cluster: Cluster) -> Iterator[Callable[[], Project]]:
+    """Return a function that makes a project with an app ``blog``, which has one migration."""
+    made: list[Project] = []
+
+    def make() -> Project:
+        name = "test_" + uuid.uuid4().hex
+        connection = cluster.connect()
+        with connection.cursor() as cursor:
+            cursor.execute(f"CREATE DATABASE {name} OWNER {ROLE} TEMPLATE template0")
+        connection.close()
+        # Not pytest's tmp_path, which other accounts can't enter.
+        directory = pathlib.Path(tempfile.mkdtemp(prefix="project-"))
+        directory.chmod(0o755)
+        project = Project(directory, cluster, name)
+        project.environment = {
+            "DB_HOST": str(cluster.directory),
+            "DB_NAME": name,
+            "DB_USER": ROLE,
+            "DB_PASSWORD": PASSWORD,
+            # Short values that are in all results: none of these may be masked there.
+            "DEBUG": "1",
+            "A": "a",
+        }
+        project.write("site_/__init__.py", "")
+        project.write("site_/settings.py", SETTINGS)
+        project.write("blog/__init__.py", "")
+        project.write("blog/models.py", MODELS)
+        project.write("blog/migrations/__init__.py", "")
+        project.write("blog/migrations/0001_initial.py", INITIAL)
+        made.append(project)
+        return project
+
+    yield make
+    for project in made:
+        shutil.rmtree(project.directory)
+        connection = cluster.connect()
+        with connection.cursor() as cursor:
+            cursor.execute(f"DROP DATABASE {project.database} WITH (FORCE)")
+        connection.close()
+
+
+@pytest.fixture
+def project(make_project: Callable[[], Project]) -> Project:
+    """A project whose database is empty."""
+    return make_project()

@@ -1,0 +1,146 @@
+"""edusphere.django.superuser, on Django's user model and on one of the project's own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from .conftest import Project
+
+ROOT: dict[str, Any] = {"username": "root", "password": "first, with 'quotes'", "fields": {"email": "root@site.example"}}
+
+EMAIL_MODEL = """
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.db import models
+
+
+class Manager(BaseUserManager):
+    def create_superuser(self, email, name, team, password):
+        account = self.model(email=self.normalize_email(email), name=name, team=team, is_superuser=True, is_staff=True)
+        account.set_password(password)
+        account.save(using=self._db)
+        return account
+
+
+class Account(AbstractBaseUser, PermissionsMixin):
+    email = models.EmailField(unique=True)
+    name = models.CharField(max_length=10)
+    team = models.IntegerField()
+    is_staff = models.BooleanField(default=False)
+    objects = Manager()
+    USERNAME_FIELD = EMAIL_FIELD = "email"
+    REQUIRED_FIELDS = ["name", "team"]
+
+
+class Article(models.Model):
+    title = models.CharField(max_length=20)
+"""
+
+
+def logs_in(project: Project, username: str, password: str) -> bool:
+    """Tell whether Django lets somebody in."""
+    return (
+        project.django(
+            f"""
+            from django.contrib.auth import authenticate
+            print(authenticate(username={username!r}, password={password!r}) is not None)
+            """
+        )
+        == "True"
+    )
+
+
+@pytest.fixture
+def migrated(project: Project) -> Project:
+    """A project with all of its tables."""
+    project.run("migrate")
+    return project
+
+
+def test_creates_once(migrated: Project) -> None:
+    done = migrated.predict_and_run("superuser", **ROOT)
+    assert done["created"]
+    assert done["diff"]["after"] == "account root\n"
+    assert migrated.sql("SELECT username, email, is_staff, is_superuser, is_active FROM auth_user") == [
+        ("root", "root@site.example", True, True, True)
+    ]
+    assert logs_in(migrated, "root", ROOT["password"])
+    # What its owner changed since is left alone.
+    migrated.sql("UPDATE auth_user SET email = 'other@site.example'")
+    assert not migrated.predict_and_run("superuser", **ROOT)["changed"]
+
+
+def test_password_only_on_create_or_always(migrated: Project) -> None:
+    migrated.run("superuser", **ROOT)
+    second = {**ROOT, "password": "second"}
+    assert not migrated.predict_and_run("superuser", **second)["changed"]
+    assert logs_in(migrated, "root", ROOT["password"])
+    done = migrated.predict_and_run("superuser", **second, update_password="always")
+    assert done["password_changed"]
+    assert logs_in(migrated, "root", "second")
+    assert "second" not in str(done)
+
+
+def test_outdated_hash_of_the_same_password_is_no_change(migrated: Project) -> None:
+    migrated.settings("PASSWORD_HASHERS.append('django.contrib.auth.hashers.ScryptPasswordHasher')")
+    migrated.run("superuser", **ROOT)
+    migrated.settings("PASSWORD_HASHERS.reverse()")
+    assert not migrated.predict_and_run("superuser", **ROOT, update_password="always")["changed"]
+    assert migrated.sql("SELECT left(password, 4) FROM auth_user") == [("md5$",)]
+
+
+def test_without_password_nobody_logs_in(migrated: Project) -> None:
+    migrated.predict_and_run("superuser", username="root", fields={"email": "root@site.example"})
+    assert migrated.sql("SELECT left(password, 1) FROM auth_user") == [("!",)]
+    assert migrated.fail("superuser", username="root", update_password="always")["msg"].startswith("password: ")
+
+
+def test_ordinary_account_is_not_promoted_unasked(migrated: Project) -> None:
+    migrated.sql(
+        "INSERT INTO auth_user (username, password, is_superuser, is_staff, is_active, first_name, last_name, email,"
+        " date_joined) VALUES ('root', '!', false, false, true, '', '', '', now())"
+    )
+    for check in (True, False):
+        failed = migrated.fail("superuser", **ROOT, check=check)
+        assert failed["msg"].startswith("username: 'root' exists and is not a superuser (no is_staff, is_superuser)")
+    done = migrated.predict_and_run("superuser", **ROOT, promote=True)
+    assert done["promoted"]
+    assert not done["password_changed"]
+    assert migrated.sql("SELECT is_staff, is_superuser, password FROM auth_user") == [(True, True, "!")]
+
+
+def test_model_with_its_own_fields(project: Project) -> None:
+    project.write("blog/models.py", EMAIL_MODEL)
+    project.settings("AUTH_USER_MODEL = 'blog.Account'\n")
+    project.django("from django.core.management import call_command; call_command('makemigrations', 'blog', verbosity=0)")
+    project.run("migrate")
+    before = project.state()
+    bad = {"username": "nonsense", "password": "pass", "fields": {"team": "red", "colour": "red"}}
+    for check in (True, False):
+        message = project.fail("superuser", **bad, check=check)["msg"]
+        # All that is wrong, at once.
+        assert "fields: name is a REQUIRED_FIELD of blog.Account" in message
+        assert "username: email: Enter a valid email address." in message
+        assert "fields: team: “red” value must be an integer." in message
+        assert "fields: blog.Account has no field 'colour'" in message
+    assert project.state() == before
+    good = {"username": "Root@Site.Example", "password": "pass", "fields": {"name": "Root", "team": 3}}
+    assert project.predict_and_run("superuser", **good)["created"]
+    assert project.sql("SELECT email, name, team FROM blog_account") == [("Root@site.example", "Root", 3)]
+
+
+def test_several_hosts_at_once_create_one(migrated: Project) -> None:
+    answers = [call.result() for call in [migrated.start("superuser", **ROOT) for _host in range(3)]]
+    assert not any(answer.get("failed") for answer in answers), answers
+    assert sorted(answer["changed"] for answer in answers) == [False, False, True]
+    assert migrated.sql("SELECT count(*) FROM auth_user") == [(1,)]
+
+
+def test_before_the_first_migration(project: Project) -> None:
+    unknown = project.run("superuser", **ROOT, check=True)
+    assert (unknown["unknown"], unknown["changed"]) == (True, True)
+    failed = project.fail("superuser", **ROOT)
+    assert 'relation "auth_user" does not exist' in failed["msg"]
+    assert failed["exception_type"] == "django.db.utils.ProgrammingError"
