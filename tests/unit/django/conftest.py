@@ -171,8 +171,8 @@ class Project:
             f"    operations = [{operations}]\n",
         )
 
-    def start(self, name: str, *, check: bool = False, user: str | None = None, **arguments: Any) -> Call:
-        """Start the module ``edusphere.django.NAME``; arguments of None are left out."""
+    def start(self, name: str, *, check: bool = False, uid: int | None = None, **arguments: Any) -> Call:
+        """Start the module ``edusphere.django.NAME`` as the account ``uid``; arguments of None are left out."""
         given = {
             "project_dir": str(self.directory),
             "python": sys.executable,
@@ -185,6 +185,7 @@ class Project:
         request = {
             "module": f"edusphere.django.{name}",
             "arguments": {key: value for key, value in given.items() if value is not None},
+            "uid": uid,
         }
         process = subprocess.Popen(
             [sys.executable, str(RUN_MODULE)],
@@ -192,7 +193,6 @@ class Project:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            user=user,
             cwd="/",
         )
         assert process.stdin

@@ -1,14 +1,16 @@
 # mypy: allow-untyped-calls
 """Executes one module of the collection as Ansible's worker does on a host; reads the request from standard input.
 
-The request is ``{"module": "edusphere.django.NAME", "arguments": {...}}``; the module answers on standard output.
+The request is ``{"module": "edusphere.django.NAME", "arguments": {...}, "uid": null}``; the module answers on standard
+output. It runs as the account ``uid``, if that is a number.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
+import os
 import pathlib
-import runpy
 import sys
 
 from ansible.module_utils.testing import patch_module_args
@@ -18,5 +20,9 @@ if __name__ == "__main__":
     _AnsibleCollectionFinder(paths=[str(pathlib.Path(__file__).parents[3] / "collections")])._install()
     request = json.load(sys.stdin)
     namespace, collection, name = request["module"].split(".")
+    module = importlib.import_module(f"ansible_collections.{namespace}.{collection}.plugins.modules.{name}")
+    if request["uid"] is not None:
+        os.setgroups([])
+        os.setuid(request["uid"])
     with patch_module_args(request["arguments"]):
-        runpy.run_module(f"ansible_collections.{namespace}.{collection}.plugins.modules.{name}", run_name="__main__")
+        module.main()

@@ -1,0 +1,565 @@
+# Copyright: (c) 2026, EduSphere platform contributors
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What stands in the way of a site: its settings and its hosts, judged before anything is touched.
+
+Every check is a generator of problems. A problem names the variable or the host, and what to do about it; it never holds a
+secret's value. Settings that cannot be known yet (they are made of facts that have yet to be gathered) are not in a host's
+settings, and no check complains of that.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.edusphere.platform.plugins.filter.env_file import env_file
+from ansible_collections.edusphere.platform.plugins.plugin_utils.survey import Survey
+
+GROUPS = ("edge", "app", "database", "cache")
+
+TESTED_SYSTEMS = {("debian", "12"), ("debian", "13")}
+UNTESTED_SYSTEMS = {("ubuntu", "22.04"), ("ubuntu", "24.04")}
+
+# The shortest SECRET_KEY and the fewest different characters that Django's own deployment check (security.W009) lets pass,
+# except that Django is content with five different ones.
+SECRET_KEY_LENGTH = 50
+SECRET_KEY_CHARACTERS = 10
+PASSWORD_LENGTH = 12
+PASSWORD_CHARACTERS = 5
+
+# What stands in examples for a secret to be made up. django-insecure- is what startproject writes.
+PLACEHOLDERS = (
+    "changeme",
+    "change-me",
+    "change_me",
+    "replaceme",
+    "replace-me",
+    "replace_me",
+    "django-insecure",
+    "your-",
+)
+
+SECRETS = {
+    "edusphere_secret_key": (SECRET_KEY_LENGTH, SECRET_KEY_CHARACTERS),
+    "edusphere_database_password": (PASSWORD_LENGTH, PASSWORD_CHARACTERS),
+    "edusphere_redis_password": (PASSWORD_LENGTH, PASSWORD_CHARACTERS),
+}
+
+# Accounts and directories that exist on a Debian machine, or that the platform makes beside the site's own.
+TAKEN_NAMES = {
+    "root",
+    "www-data",
+    "postgres",
+    "postgresql",
+    "redis",
+    "nginx",
+    "ssh",
+    "systemd",
+    "backup",
+    "mail",
+    "news",
+    "man",
+}
+
+# RFC 1123, section 2.1, and RFC 1035's limits of 63 and 253 characters.
+LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+HOST_NAME = re.compile(rf"{LABEL}(?:\.{LABEL})*")
+
+# Paths in a release, by the setting that has them.
+RELEASE_PATHS = (
+    "edusphere_app_requirements",
+    "edusphere_app_frontend_directory",
+    "edusphere_app_frontend_dist",
+    "edusphere_app_static_directory",
+    "edusphere_app_media_directory",
+)
+
+
+@dataclass(frozen=True)
+class Host:
+    """One host of the run."""
+
+    name: str
+    settings: Mapping[str, Any]
+    """The settings that are known and of the right type."""
+    problems: Sequence[str] = ()
+    """What is wrong with the settings' types and templates."""
+    survey: Survey | None = None
+    unreachable: str = ""
+    """Why there is no survey."""
+    becomes: bool = True
+    """Whether the play's tasks become root on it by sudo with a password that the operator gives."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """All that is judged."""
+
+    hosts: Sequence[Host]
+    """Those of the run."""
+    groups: Mapping[str, Sequence[str]]
+    """The inventory's groups, whole."""
+    minimum_disk_mb: int
+    minimum_memory_mb: int
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    """Contents of the certificate and key files by path, decrypted; a file that cannot be read is missing."""
+
+
+def judge(site: Site) -> tuple[list[str], list[str]]:
+    """All problems, and all notices, of a site."""
+    problems: dict[str, list[str]] = {}
+    for host in site.hosts:
+        for problem in (*host.problems, *_settings(site, host.settings)):
+            problems.setdefault(problem, []).append(host.name)
+    told = [
+        # A mistake that all hosts share is the site's.
+        problem if len(names) == len(site.hosts) else f"{problem} (on {', '.join(names)})"
+        for problem, names in problems.items()
+    ]
+    told += _topology(site)
+    for host in site.hosts:
+        told += _host(site, host)
+    told += _between_hosts(site)
+    return list(dict.fromkeys(told)), list(_notices(site))
+
+
+def _settings(site: Site, settings: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with the settings alone."""
+    yield from _identity(settings)
+    yield from _secrets(settings)
+    yield from _source(settings)
+    yield from _paths(settings)
+    yield from _prefixes(settings)
+    yield from _tls(settings, site.files)
+    yield from _hooks(settings)
+
+
+def _identity(settings: Mapping[str, Any]) -> Iterator[str]:
+    name = settings.get("edusphere_name")
+    if name is not None and not re.fullmatch(r"[a-z][a-z0-9-]{0,22}[a-z0-9]", name):
+        yield (
+            f"edusphere_name: {name!r} names an account, units and directories: "
+            "use 2 to 24 lower-case letters, digits and hyphens, a letter first"
+        )
+    elif name in TAKEN_NAMES:
+        yield f"edusphere_name: {name!r} is the name of something else on the hosts; choose another"
+    if settings.get("edusphere_mode") == "compose":
+        yield "edusphere_mode: this version deploys natively only; set it to 'native'"
+    if "edusphere_domain" in settings and not is_host_name(settings["edusphere_domain"]):
+        yield (
+            f"edusphere_domain: {settings['edusphere_domain']!r} is no host name; "
+            "give a name such as learn.example.org, 'localhost' or an IPv4 address, without scheme and port"
+        )
+    for alias in settings.get("edusphere_domain_aliases", []):
+        if not is_host_name(alias):
+            yield f"edusphere_domain_aliases: {alias!r} is no host name"
+        elif alias == settings.get("edusphere_domain"):
+            yield f"edusphere_domain_aliases: {alias!r} is edusphere_domain already; remove it"
+    limit = settings.get("edusphere_app_upload_limit")
+    if limit is not None and not re.fullmatch(r"[0-9]+[kKmMgG]?", limit):
+        yield f"edusphere_app_upload_limit: {limit!r} is no size; write it as nginx does, for instance 10m"
+    expected = settings.get("edusphere_app_readiness_expect")
+    if expected is not None and not _compiles(expected):
+        yield f"edusphere_app_readiness_expect: {expected!r} is no regular expression"
+    for name in ("edusphere_app_liveness_path", "edusphere_app_readiness_path"):
+        if name in settings and not str(settings[name]).startswith("/"):
+            yield f"{name}: {settings[name]!r} must start with a slash"
+    if settings.get("edusphere_app_workers", 0) < 0:
+        yield "edusphere_app_workers: must be 0 (from the CPUs) or more"
+
+
+def is_host_name(text: str) -> bool:
+    """Whether ``text`` is a host name by RFC 1123 or an IPv4 address."""
+    if not HOST_NAME.fullmatch(text) or len(text) > 253:
+        return False
+    if text.rpartition(".")[2].isdigit():  # Then it can only be an address.
+        try:
+            ipaddress.IPv4Address(text)
+        except ValueError:
+            return False
+    return True
+
+
+def _compiles(expression: str) -> bool:
+    try:
+        re.compile(expression)
+    except re.error:
+        return False
+    return True
+
+
+def _secrets(settings: Mapping[str, Any]) -> Iterator[str]:
+    for name, (length, characters) in SECRETS.items():
+        if name in settings:
+            yield from _secret(name, settings[name], length, characters)
+    forbid_dollar = settings.get("edusphere_app_forbid_leading_dollar", False)
+    values = {name: settings[name] for name in SECRETS if name in settings}
+    for group in ("edusphere_app_environment", "edusphere_app_secrets"):
+        for key, value in settings.get(group, {}).items():
+            values[f"{group}.{key}"] = value
+            try:
+                env_file({key: value})
+            except AnsibleFilterError as error:
+                yield f"{group}: {_reason(error)}"
+    for name, value in values.items():
+        if forbid_dollar and str(value).startswith("$"):
+            yield (
+                f"{name}: begins with '$', which this application takes for a reference to another variable "
+                "(edusphere_app_forbid_leading_dollar); choose another value"
+            )
+
+
+def _secret(name: str, value: str, length: int, characters: int) -> Iterator[str]:
+    fix = f"generate one, for instance with `openssl rand -hex {length // 2 + 7}`, and keep it in the vault"
+    try:
+        env_file({name: value})
+    except AnsibleFilterError as error:
+        yield f"{_reason(error).replace(name, name + ':', 1)}; {fix}"
+        return
+    if not value:
+        yield f"{name}: is empty; {fix}"
+    elif any(placeholder in value.lower() for placeholder in PLACEHOLDERS):
+        yield f"{name}: is still an example's placeholder; {fix}"
+    elif len(value) < length:
+        yield f"{name}: has {len(value)} characters and needs {length}; {fix}"
+    elif len(set(value)) < characters:
+        yield f"{name}: has only {len(set(value))} different characters and needs {characters}; {fix}"
+
+
+def _reason(error: AnsibleFilterError) -> str:
+    return str(error).partition(": ")[2]
+
+
+def _source(settings: Mapping[str, Any]) -> Iterator[str]:
+    kind, source = settings.get("edusphere_app_source_type"), settings.get("edusphere_app_source")
+    if source is None:
+        return
+    if not source:
+        yield "edusphere_app_source: is empty; say where the application comes from"
+    elif kind == "git":
+        yield from _git(source, settings)
+    elif kind == "folder":
+        yield from _folder(Path(source).expanduser(), settings)
+    elif kind == "archive":
+        yield from _archive(source, settings)
+
+
+def _git(source: str, settings: Mapping[str, Any]) -> Iterator[str]:
+    # With a scheme, as USER@HOST:PATH, or as a path on the builder.
+    if not re.fullmatch(r"(?:https?|ssh|git|file)://\S+|[\w.-]+@[\w.-]+:\S+|/\S+", source):
+        yield (
+            f"edusphere_app_source: {source!r} is no address of a git repository, "
+            "such as https://git.example.org/learn.git or git@git.example.org:learn.git"
+        )
+    if not settings.get("edusphere_app_version", "main"):
+        yield "edusphere_app_version: is empty; name a branch, a tag or a commit"
+
+
+def _folder(folder: Path, settings: Mapping[str, Any]) -> Iterator[str]:
+    if not folder.is_dir():
+        yield f"edusphere_app_source: there is no folder {folder} on the control node"
+        return
+    wanted = {"manage.py": ""}
+    if settings.get("edusphere_app_requirements"):
+        wanted[settings["edusphere_app_requirements"]] = " (edusphere_app_requirements)"
+    if settings.get("edusphere_app_frontend") and settings.get("edusphere_app_frontend_directory"):
+        wanted[settings["edusphere_app_frontend_directory"] + "/package.json"] = (
+            " (edusphere_app_frontend_directory; without a frontend, set edusphere_app_frontend: false)"
+        )
+    for path, variable in wanted.items():
+        if not (folder / path).is_file():
+            yield f"edusphere_app_source: {folder} has no {path}{variable}"
+
+
+def _archive(source: str, settings: Mapping[str, Any]) -> Iterator[str]:
+    checksum = settings.get("edusphere_app_source_checksum", "")
+    if checksum and not re.fullmatch(r"[0-9a-fA-F]{64}", checksum):
+        yield "edusphere_app_source_checksum: is no SHA-256 (64 hexadecimal digits)"
+    if re.match(r"https?://", source):
+        if not checksum:
+            yield "edusphere_app_source_checksum: is needed for an archive at a URL; give its SHA-256"
+    elif not Path(source).expanduser().is_file():
+        yield f"edusphere_app_source: there is no archive {source} on the control node"
+
+
+def _paths(settings: Mapping[str, Any]) -> Iterator[str]:
+    paths = [(name, settings[name]) for name in RELEASE_PATHS if name in settings]
+    paths += [
+        ("edusphere_app_shared_directories", path) for path in settings.get("edusphere_app_shared_directories", [])
+    ]
+    paths += [("edusphere_app_aliases", alias["directory"]) for alias in settings.get("edusphere_app_aliases", [])]
+    for name, path in paths:
+        if path.startswith("/") or not PurePosixPath(path).parts or ".." in PurePosixPath(path).parts:
+            yield f"{name}: {path!r} must lie in the release; give a path from its root, without '..'"
+    media = settings.get("edusphere_app_media_directory")
+    shared = settings.get("edusphere_app_shared_directories")
+    if settings.get("edusphere_app_media_url") and media and shared is not None:
+        parts = PurePosixPath(media)
+        if not any(PurePosixPath(path) in (parts, *parts.parents) for path in shared):
+            yield (
+                f"edusphere_app_media_directory: {media!r} is in none of edusphere_app_shared_directories, "
+                "so each release would lose the uploads of the one before; add it there"
+            )
+    for name in ("edusphere_root", "edusphere_config_directory"):
+        path = settings.get(name, "/srv/x")
+        if not path.startswith("/") or len(PurePosixPath(path).parts) < 3 or ".." in PurePosixPath(path).parts:
+            yield f"{name}: {path!r} must be an absolute path, two levels deep at least, such as /srv/edusphere"
+
+
+def _prefixes(settings: Mapping[str, Any]) -> Iterator[str]:
+    proxied = [
+        (name, prefix)
+        for name in ("edusphere_app_backend_prefixes", "edusphere_app_websocket_prefixes")
+        for prefix in settings.get(name, [])
+    ]
+    served = [
+        (name, settings[name]) for name in ("edusphere_app_static_url", "edusphere_app_media_url") if settings.get(name)
+    ]
+    served += [("edusphere_app_aliases", alias["path"]) for alias in settings.get("edusphere_app_aliases", [])]
+    seen: dict[str, str] = {}
+    for name, prefix in (*proxied, *served):
+        if not re.fullmatch(r"/(?:[^\s/?#;{}\"'\\$]+/)*", prefix):
+            yield f"{name}: {prefix!r} is no path that starts and ends with a slash"
+        elif prefix in seen:
+            yield f"{name}: {prefix!r} is already in {seen[prefix]}; a path can lead to one place only"
+        elif prefix == "/" and settings.get("edusphere_app_frontend", True):
+            yield f"{name}: '/' belongs to the frontend; without one, set edusphere_app_frontend: false"
+        seen.setdefault(prefix, name)
+    for name, prefix in served:
+        for other, above in proxied:
+            if prefix != above != "/" and prefix.startswith(above):
+                yield f"{name}: {prefix!r} lies in {above!r}, which goes to the backend ({other})"
+
+
+def _tls(settings: Mapping[str, Any], files: Mapping[str, bytes]) -> Iterator[str]:
+    if settings.get("edusphere_tls") != "provided":
+        return
+    contents = []
+    for name in ("edusphere_tls_certificate", "edusphere_tls_private_key"):
+        path = settings.get(name, "")
+        if not path:
+            yield f"{name}: is needed with edusphere_tls: provided; give a PEM file on the control node"
+        elif path not in files:
+            yield f"{name}: {path} cannot be read on the control node"
+        else:
+            contents.append(files[path])
+    if len(contents) == 2:
+        names = [settings.get("edusphere_domain"), *settings.get("edusphere_domain_aliases", [])]
+        yield from certificate_problems(*contents, [name for name in names if name], datetime.now(timezone.utc))
+
+
+def certificate_problems(certificate: bytes, key: bytes, names: Sequence[str], now: datetime) -> Iterator[str]:
+    """What keeps a certificate (PEM, with its chain) and its private key from serving ``names`` at ``now``."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+    try:
+        leaf = x509.load_pem_x509_certificates(certificate)[0]
+    except ValueError:
+        yield "edusphere_tls_certificate: is no PEM certificate"
+        return
+    try:
+        public = load_pem_private_key(key, None).public_key()
+    except TypeError:
+        yield "edusphere_tls_private_key: is encrypted with a passphrase; use ansible-vault to encrypt it instead"
+        return
+    except ValueError:
+        yield "edusphere_tls_private_key: is no PEM private key"
+        return
+    encoding = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    if public.public_bytes(*encoding) != leaf.public_key().public_bytes(*encoding):
+        yield "edusphere_tls_private_key: is not the key of edusphere_tls_certificate"
+    if leaf.not_valid_after_utc <= now:
+        yield f"edusphere_tls_certificate: expired on {leaf.not_valid_after_utc:%Y-%m-%d}"
+    if leaf.not_valid_before_utc > now:
+        yield f"edusphere_tls_certificate: is valid only from {leaf.not_valid_before_utc:%Y-%m-%d} on"
+    for name in names:
+        if not _covers(leaf, name):
+            yield f"edusphere_tls_certificate: is not for {name} (its names: {', '.join(_names(leaf)) or 'none'})"
+
+
+def _names(leaf: Any) -> list[str]:
+    """The subject alternative names of a certificate, which alone count (RFC 6125)."""
+    from cryptography import x509
+
+    try:
+        extension = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return []
+    return [
+        *extension.get_values_for_type(x509.DNSName),
+        *map(str, extension.get_values_for_type(x509.IPAddress)),
+    ]
+
+
+def _covers(leaf: Any, name: str) -> bool:
+    wanted = name.lower()
+    # A wildcard stands for exactly one label (RFC 6125, section 6.4.3).
+    return any(own.lower() in (wanted, "*." + wanted.partition(".")[2]) for own in _names(leaf))
+
+
+def _hooks(settings: Mapping[str, Any]) -> Iterator[str]:
+    for name in ("edusphere_hook_before_build", "edusphere_hook_before_switch", "edusphere_hook_after_switch"):
+        for path in settings.get(name, []):
+            if not Path(path).is_absolute():
+                yield f"{name}: {path} must be an absolute path, for instance {{{{ inventory_dir }}}}/{path}"
+            elif not Path(path).is_file():
+                yield f"{name}: there is no file {path} on the control node"
+
+
+def _topology(site: Site) -> Iterator[str]:
+    """What is wrong with the groups."""
+    settings = site.hosts[0].settings if site.hosts else {}
+    members = {group: list(site.groups.get(group, [])) for group in GROUPS}
+    for group in ("edge", "app"):
+        if not members[group]:
+            yield f"group {group}: has no host; add one to the inventory (one machine may be in all groups)"
+    for group, variable in (("database", "edusphere_database_host"), ("cache", "edusphere_redis_host")):
+        if len(members[group]) > 1:
+            yield f"group {group}: has {len(members[group])} hosts ({', '.join(members[group])}) and can have one"
+        managed = settings.get(variable, "")
+        if not members[group] and not managed:
+            yield f"group {group}: has no host; add one, or set {variable} to the address of a managed service"
+        if members[group] and managed:
+            yield f"{variable}: is set, and group {group} has a host ({members[group][0]}); leave one of them empty"
+        if managed and not is_host_name(managed):
+            yield f"{variable}: {managed!r} is no host name or IPv4 address"
+    if len(members["app"]) > 1 and not settings.get("edusphere_media_shared", True):
+        yield (
+            f"edusphere_media_shared: uploads must be seen by all {len(members['app'])} app hosts; "
+            "mount one storage at edusphere_root/shared on each of them and set it to true"
+        )
+    builder = settings.get("edusphere_builder")
+    if builder is not None and builder not in site.groups.get("all", []):
+        yield f"edusphere_builder: the inventory has no host {builder!r}"
+
+
+def services(site: Site, host: Host) -> list[tuple[str, int, set[str]]]:
+    """What will listen on a host: the setting that says where, the port, and which programs may be there already."""
+    settings = host.settings
+
+    def has(group: str) -> bool:
+        return host.name in site.groups.get(group, [])
+
+    wanted: list[tuple[str, set[str]]] = []
+    if has("edge"):
+        wanted.append(("edusphere_http_port", {"nginx"}))
+        if settings.get("edusphere_tls", "off") != "off":
+            wanted.append(("edusphere_https_port", {"nginx"}))
+    if has("app"):
+        wanted.append(("edusphere_front_port", {"nginx"}))
+        if settings.get("edusphere_environment") == "development":
+            wanted.append(("edusphere_vite_port", {"node", "npm", "MainThread", "esbuild"}))
+    if has("database"):
+        wanted.append(("edusphere_database_port", {"postgres"}))
+    if has("cache"):
+        wanted.append(("edusphere_redis_port", {"redis-server"}))
+    return [(name, settings[name], programs) for name, programs in wanted if name in settings]
+
+
+# Who owns the sockets of our programs, for hosts that tell a listener's user and not its program. nginx and Debian's
+# node (as the site's own user, which is the setting's to know) are root's and ours.
+SOCKET_USERS = {"nginx": {"root", "www-data"}, "postgres": {"postgres"}, "redis-server": {"redis"}}
+
+
+def _host(site: Site, host: Host) -> Iterator[str]:
+    """What is wrong with one host."""
+    taken: dict[int, str] = {}
+    for name, port, _programs in services(site, host):
+        if not 1 <= port <= 65535:
+            yield f"{name}: {port} is no port (1 to 65535)"
+        elif port in taken:
+            yield f"{name}: {port} is {taken[port]} as well on {host.name}; give each its own"
+        taken.setdefault(port, name)
+    survey = host.survey
+    if survey is None:
+        yield f"host {host.name}: {host.unreachable}"
+        return
+    yield from _system(survey, host)
+    if survey.memory_mb < site.minimum_memory_mb:
+        yield f"host {host.name}: has {survey.memory_mb} MiB of memory and needs {site.minimum_memory_mb}"
+    for path in _large_directories(site, host):
+        mount, free = survey.free_mb(path)
+        if free < site.minimum_disk_mb:
+            yield f"host {host.name}: {path} needs {site.minimum_disk_mb} MiB of disk, and {mount} has {free} left"
+    listeners = {listener.port: listener for listener in survey.listeners}
+    for name, port, programs in services(site, host):
+        listener = listeners.get(port)
+        if listener is None or _is_ours(listener.process, listener.user, programs, host.settings):
+            continue
+        who = (
+            f"{listener.process} of user {listener.user}" if listener.process else f"a program of user {listener.user}"
+        )
+        yield f"host {host.name}: port {port} is taken by {who}; stop it, or set {name} to another port"
+
+
+def _is_ours(process: str, user: str, programs: set[str], settings: Mapping[str, Any]) -> bool:
+    if process:
+        return process in programs
+    users = {
+        owner for program in programs for owner in SOCKET_USERS.get(program, {str(settings.get("edusphere_user"))})
+    }
+    return user in users
+
+
+def _system(survey: Survey, host: Host) -> Iterator[str]:
+    system = (survey.os.get("ID", ""), survey.os.get("VERSION_ID", ""))
+    if system not in TESTED_SYSTEMS | UNTESTED_SYSTEMS:
+        yield (
+            f"host {host.name}: runs {survey.os.get('PRETTY_NAME') or 'an unknown system'}; "
+            "install Debian 12 or 13 (Ubuntu 22.04 and 24.04 are accepted)"
+        )
+    if not survey.systemd:
+        yield f"host {host.name}: was not booted with systemd"
+    if survey.root == "no":
+        yield f"host {host.name}: user {survey.user} is not root, and there is no sudo; install sudo or connect as root"
+    elif survey.root == "password" and not host.becomes:
+        yield (
+            f"host {host.name}: user {survey.user} cannot become root without a password; "
+            "allow it in sudoers, or run with --ask-become-pass"
+        )
+    if not survey.address and "edusphere_private_address" not in host.settings:
+        yield f"host {host.name}: has no default IPv4 route; set edusphere_private_address for it"
+
+
+def _large_directories(site: Site, host: Host) -> Iterator[str]:
+    if host.name in site.groups.get("app", []) and "edusphere_root" in host.settings:
+        yield host.settings["edusphere_root"]
+    if host.name in site.groups.get("database", []):
+        yield host.settings.get("postgresql_data_directory", "/var/lib/postgresql")
+
+
+def _between_hosts(site: Site) -> Iterator[str]:
+    """What is wrong between the hosts of the run."""
+    addresses: dict[str, str] = {}
+    systems: dict[str, list[str]] = {}
+    for host in site.hosts:
+        address = host.settings.get("edusphere_private_address") or (host.survey.address if host.survey else "")
+        if address and address in addresses:
+            yield (
+                f"hosts {addresses[address]} and {host.name}: both have the address {address}; "
+                "set edusphere_private_address for each, or list one machine once"
+            )
+        elif address:
+            addresses[address] = host.name
+        if host.survey and host.name in (*site.groups.get("app", []), host.settings.get("edusphere_builder")):
+            words = (host.survey.os.get("ID", ""), host.survey.os.get("VERSION_ID", ""), host.survey.architecture)
+            systems.setdefault(" ".join(words), []).append(host.name)
+    if len(systems) > 1:
+        listing = "; ".join(f"{', '.join(names)}: {system}" for system, names in sorted(systems.items()))
+        yield f"group app: a release is built once, so all app hosts and the builder must be of one system ({listing})"
+
+
+def _notices(site: Site) -> Iterator[str]:
+    """What is no problem, and still worth knowing."""
+    for host in site.hosts:
+        if host.survey and (host.survey.os.get("ID", ""), host.survey.os.get("VERSION_ID", "")) in UNTESTED_SYSTEMS:
+            yield f"host {host.name}: runs {host.survey.os.get('PRETTY_NAME')}, on which this is not tested"

@@ -1,0 +1,114 @@
+# Copyright: (c) 2026, EduSphere platform contributors
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a host says of itself in answer to preflight's survey script."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A TCP port that something on the host listens on."""
+
+    port: int
+    user: str
+    """Whose socket it is."""
+    process: str
+    """The program's name; empty where the host does not tell."""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """A host, as far as it can be seen without Python and, where it must be, without root's rights."""
+
+    user: str
+    root: str
+    """``yes``, ``sudo`` (without a password), ``password`` or ``no``."""
+    os: dict[str, str]
+    """os-release."""
+    architecture: str
+    systemd: bool
+    python3: bool
+    memory_mb: int
+    disks: dict[str, int]
+    """Mount point to free MiB."""
+    address: str
+    """Of the default IPv4 route; empty without one."""
+    listeners: tuple[Listener, ...]
+
+    def free_mb(self, path: str) -> tuple[str, int]:
+        """The mount point that ``path`` is or will be on, and its free MiB."""
+        above = [str(directory) for directory in (PurePosixPath(path), *PurePosixPath(path).parents)]
+        mount = next((directory for directory in above if directory in self.disks), "/")
+        return mount, self.disks.get(mount, 0)
+
+
+def parse(text: str) -> Survey:
+    """The survey in the script's output ``text``; ValueError when it is not all there."""
+    sections = _sections(text)
+    if "end" not in sections:
+        raise ValueError("the survey ended early")
+
+    def first(name: str) -> str:
+        return sections[name][0].strip() if sections[name] else ""
+
+    memory = re.search(r"(\d+) kB", first("memory"))
+    address = re.search(r"\bsrc ([0-9.]+)", first("address"))
+    return Survey(
+        user=first("user"),
+        root=first("root"),
+        os=dict(_assignment(line) for line in sections["os"] if "=" in line and not line.startswith("#")),
+        architecture=first("machine"),
+        systemd=first("systemd") == "yes",
+        python3=bool(first("python3")),
+        memory_mb=int(memory[1]) // 1024 if memory else 0,
+        disks=dict(_disk(line) for line in sections["disks"] if re.search(r"\d+%", line)),
+        address=address[1] if address else "",
+        listeners=_listeners(sections),
+    )
+
+
+def _sections(text: str) -> dict[str, list[str]]:
+    sections: dict[str, list[str]] = {}
+    lines: list[str] = []
+    for line in text.replace("\r", "").splitlines():
+        if line.startswith("@@ "):
+            lines = sections.setdefault(line[3:].strip(), [])
+        else:
+            lines.append(line)
+    return sections
+
+
+def _assignment(line: str) -> tuple[str, str]:
+    key, value = line.split("=", 1)
+    return key, " ".join(shlex.split(value))
+
+
+def _disk(line: str) -> tuple[str, int]:
+    # Filesystem, blocks, used, available, capacity, mount point; the last one may have spaces.
+    words = line.split(maxsplit=5)
+    return words[5], int(words[3]) // 1024
+
+
+def _listeners(sections: dict[str, list[str]]) -> tuple[Listener, ...]:
+    users = dict(reversed(line.split(":", 1)) for line in sections["users"] if ":" in line)
+    processes = {}
+    for line in sections["processes"]:
+        # LISTEN 0 511 0.0.0.0:80 0.0.0.0:* users:(("nginx",pid=7,fd=6),("nginx",pid=8,fd=6))
+        words = line.split()
+        name = re.search(r'users:\(\("([^"]*)"', line)
+        if len(words) > 3 and name:
+            processes[int(words[3].rpartition(":")[2])] = name[1]
+    found = {}
+    for line in sections["listeners"]:
+        # 0: 0100007F:1538 00000000:0000 0A 00000000:00000000 00:00000000 00000000 106 …
+        words = line.split()
+        port = int(words[1].rpartition(":")[2], 16)
+        found[port] = Listener(port, users.get(words[7], words[7]), processes.get(port, ""))
+    return tuple(found[port] for port in sorted(found))
