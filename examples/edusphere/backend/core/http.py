@@ -19,9 +19,9 @@ def decode(text: str | bytes) -> dict[str, Any]:
         data = json.loads(text)
         json.dumps(data, ensure_ascii=False).encode()  # refuses lone surrogates
     except (ValueError, RecursionError) as error:
-        raise BadRequestError("the body is not valid JSON") from error
+        raise BadRequestError("The body is not valid JSON.") from error
     if not isinstance(data, dict):
-        raise BadRequestError("the body is not a JSON object")
+        raise BadRequestError("The body is not a JSON object.")
     return data
 
 
@@ -47,16 +47,16 @@ def api(*, login: bool = True, **methods: Callable[..., HttpResponse]) -> Callab
     def view(request: HttpRequest, **kwargs: Any) -> HttpResponse:
         handler = handlers.get(request.method or "")
         if handler is None:
-            response: HttpResponse = error(405, "method not allowed")
+            response: HttpResponse = error(405, "This method is not allowed here.")
             response["Allow"] = ", ".join(handlers)
             return response
         if login and not request.user.is_authenticated:
-            return error(401, "log in first")
+            return error(401, "Log in first.")
         try:
             return handler(request, **kwargs)
         except BadRequestError as problem:
             return error(400, str(problem))
         except Http404:
-            return error(404, "there is no such thing")
+            return error(404, "There is no such thing.")
 
     return view

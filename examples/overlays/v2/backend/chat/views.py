@@ -72,7 +72,7 @@ def list_messages(request: HttpRequest, slug: str) -> HttpResponse:
     room = get_object_or_404(Room, slug=slug)
     after = request.GET.get("after", "0")
     if not (after.isascii() and after.isdigit() and len(after) < 19):
-        return error(400, "after must be a sequence number", "after")
+        return error(400, "This is not a sequence number.", "after")
     messages = room.messages_after(int(after), PAGE)
     return JsonResponse({"messages": [message.as_json() for message in messages], "last_sequence": room.last_sequence})
 
