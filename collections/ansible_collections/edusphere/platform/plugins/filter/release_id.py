@@ -12,6 +12,7 @@ import re
 import typing as t
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.edusphere.platform.plugins.plugin_utils.values import plain
 
 DOCUMENTATION = r"""
 name: release_id
@@ -57,23 +58,12 @@ def release_id(version: str, ingredients: t.Mapping[str, object]) -> str:
     """``VERSION-DIGEST`` as DOCUMENTATION says; :class:`AnsibleFilterError` for what has no canonical JSON."""
     if not isinstance(ingredients, t.Mapping):
         raise AnsibleFilterError("release_id needs a dictionary of ingredients, not %s" % type(ingredients).__name__)
-    canonical = json.dumps(_plain(ingredients), sort_keys=True, separators=(",", ":"))
+    try:
+        canonical = json.dumps(plain(ingredients), sort_keys=True, separators=(",", ":"))
+    except TypeError as error:
+        raise AnsibleFilterError("release_id cannot use these ingredients: %s" % error) from error
     label = re.sub(r"[^A-Za-z0-9._]+", "-", str(version))[:LONGEST_VERSION].strip("-._")
     return "%s-%s" % (label or "release", hashlib.sha256(canonical.encode()).hexdigest()[:12])
-
-
-def _plain(value: object) -> object:
-    """``value`` without the subclasses in which Ansible wraps its variables, lazily templated ones among them."""
-    if isinstance(value, t.Mapping):
-        return {str(key): _plain(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(inner) for inner in value]
-    if value is None or isinstance(value, bool):
-        return value
-    for kind in (str, int, float):
-        if isinstance(value, kind):
-            return kind(value)
-    raise AnsibleFilterError("release_id cannot use an ingredient of type %s" % type(value).__name__)
 
 
 class FilterModule:

@@ -1,6 +1,7 @@
 # Copyright: (c) 2026, EduSphere platform contributors
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+# mypy: allow-untyped-calls
 
 """What a systemd unit needs so that it runs what its files say.
 

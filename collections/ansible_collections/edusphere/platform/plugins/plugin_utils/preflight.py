@@ -4,9 +4,9 @@
 
 """What stands in the way of a site: its settings and its hosts, judged before anything is touched.
 
-Every check is a generator of problems. A problem names the variable or the host, and what to do about it; it never holds a
-secret's value. Settings that cannot be known yet (they are made of facts that have yet to be gathered) are not in a host's
-settings, and no check complains of that.
+Every check is a generator of problems. A problem names the variable or the host, and what to do about it; it never
+holds a secret's value. Settings that cannot be known yet (they are made of facts that have yet to be gathered) are not
+in a host's settings, and no check complains of that.
 """
 
 from __future__ import annotations
@@ -28,24 +28,15 @@ GROUPS = ("edge", "app", "database", "cache")
 TESTED_SYSTEMS = {("debian", "12"), ("debian", "13")}
 UNTESTED_SYSTEMS = {("ubuntu", "22.04"), ("ubuntu", "24.04")}
 
-# The shortest SECRET_KEY and the fewest different characters that Django's own deployment check (security.W009) lets pass,
-# except that Django is content with five different ones.
+# The shortest SECRET_KEY that passes Django's own deployment check (security.W009), which is content with five
+# different characters.
 SECRET_KEY_LENGTH = 50
 SECRET_KEY_CHARACTERS = 10
 PASSWORD_LENGTH = 12
 PASSWORD_CHARACTERS = 5
 
 # What stands in examples for a secret to be made up. django-insecure- is what startproject writes.
-PLACEHOLDERS = (
-    "changeme",
-    "change-me",
-    "change_me",
-    "replaceme",
-    "replace-me",
-    "replace_me",
-    "django-insecure",
-    "your-",
-)
+PLACEHOLDERS = ("changeme", "change-me", "change_me", "replaceme", "replace-me", "replace_me", "django-insecure")
 
 SECRETS = {
     "edusphere_secret_key": (SECRET_KEY_LENGTH, SECRET_KEY_CHARACTERS),
@@ -54,20 +45,7 @@ SECRETS = {
 }
 
 # Accounts and directories that exist on a Debian machine, or that the platform makes beside the site's own.
-TAKEN_NAMES = {
-    "root",
-    "www-data",
-    "postgres",
-    "postgresql",
-    "redis",
-    "nginx",
-    "ssh",
-    "systemd",
-    "backup",
-    "mail",
-    "news",
-    "man",
-}
+TAKEN_NAMES = {"backup", "mail", "man", "news", "nginx", "postgres", "postgresql", "redis", "root", "ssh", "www-data"}
 
 # RFC 1123, section 2.1, and RFC 1035's limits of 63 and 253 characters.
 LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -292,10 +270,10 @@ def _archive(source: str, settings: Mapping[str, Any]) -> Iterator[str]:
 
 def _paths(settings: Mapping[str, Any]) -> Iterator[str]:
     paths = [(name, settings[name]) for name in RELEASE_PATHS if name in settings]
-    paths += [
-        ("edusphere_app_shared_directories", path) for path in settings.get("edusphere_app_shared_directories", [])
-    ]
-    paths += [("edusphere_app_aliases", alias["directory"]) for alias in settings.get("edusphere_app_aliases", [])]
+    for path in settings.get("edusphere_app_shared_directories", []):
+        paths.append(("edusphere_app_shared_directories", path))
+    for alias in settings.get("edusphere_app_aliases", []):
+        paths.append(("edusphere_app_aliases", alias["directory"]))
     for name, path in paths:
         if path.startswith("/") or not PurePosixPath(path).parts or ".." in PurePosixPath(path).parts:
             yield f"{name}: {path!r} must lie in the release; give a path from its root, without '..'"
@@ -342,7 +320,7 @@ def _prefixes(settings: Mapping[str, Any]) -> Iterator[str]:
 def _tls(settings: Mapping[str, Any], files: Mapping[str, bytes]) -> Iterator[str]:
     if settings.get("edusphere_tls") != "provided":
         return
-    contents = []
+    contents: list[bytes] = []
     for name in ("edusphere_tls_certificate", "edusphere_tls_private_key"):
         path = settings.get(name, "")
         if not path:
@@ -353,7 +331,8 @@ def _tls(settings: Mapping[str, Any], files: Mapping[str, bytes]) -> Iterator[st
             contents.append(files[path])
     if len(contents) == 2:
         names = [settings.get("edusphere_domain"), *settings.get("edusphere_domain_aliases", [])]
-        yield from certificate_problems(*contents, [name for name in names if name], datetime.now(timezone.utc))
+        now = datetime.now(timezone.utc)
+        yield from certificate_problems(contents[0], contents[1], [name for name in names if name], now)
 
 
 def certificate_problems(certificate: bytes, key: bytes, names: Sequence[str], now: datetime) -> Iterator[str]:
@@ -465,8 +444,8 @@ def services(site: Site, host: Host) -> list[tuple[str, int, set[str]]]:
     return [(name, settings[name], programs) for name, programs in wanted if name in settings]
 
 
-# Who owns the sockets of our programs, for hosts that tell a listener's user and not its program. nginx and Debian's
-# node (as the site's own user, which is the setting's to know) are root's and ours.
+# Who owns the sockets of these programs, where a host tells a listener's user and not its program. Those of the others
+# are the site's own user's.
 SOCKET_USERS = {"nginx": {"root", "www-data"}, "postgres": {"postgres"}, "redis-server": {"redis"}}
 
 
@@ -495,19 +474,15 @@ def _host(site: Site, host: Host) -> Iterator[str]:
         listener = listeners.get(port)
         if listener is None or _is_ours(listener.process, listener.user, programs, host.settings):
             continue
-        who = (
-            f"{listener.process} of user {listener.user}" if listener.process else f"a program of user {listener.user}"
-        )
-        yield f"host {host.name}: port {port} is taken by {who}; stop it, or set {name} to another port"
+        program = f"{listener.process or 'a program'} of user {listener.user}"
+        yield f"host {host.name}: port {port} is taken by {program}; stop it, or set {name} to another port"
 
 
 def _is_ours(process: str, user: str, programs: set[str], settings: Mapping[str, Any]) -> bool:
     if process:
         return process in programs
-    users = {
-        owner for program in programs for owner in SOCKET_USERS.get(program, {str(settings.get("edusphere_user"))})
-    }
-    return user in users
+    own = {str(settings.get("edusphere_user"))}
+    return any(user in SOCKET_USERS.get(program, own) for program in programs)
 
 
 def _system(survey: Survey, host: Host) -> Iterator[str]:

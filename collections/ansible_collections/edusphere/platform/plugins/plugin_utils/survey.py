@@ -97,14 +97,17 @@ def _disk(line: str) -> tuple[str, int]:
 
 
 def _listeners(sections: dict[str, list[str]]) -> tuple[Listener, ...]:
-    users = dict(reversed(line.split(":", 1)) for line in sections["users"] if ":" in line)
+    users: dict[str, str] = {}
+    for line in sections["users"]:
+        name, _colon, number = line.strip().partition(":")
+        users.setdefault(number, name)
     processes = {}
     for line in sections["processes"]:
         # LISTEN 0 511 0.0.0.0:80 0.0.0.0:* users:(("nginx",pid=7,fd=6),("nginx",pid=8,fd=6))
         words = line.split()
-        name = re.search(r'users:\(\("([^"]*)"', line)
-        if len(words) > 3 and name:
-            processes[int(words[3].rpartition(":")[2])] = name[1]
+        program = re.search(r'users:\(\("([^"]*)"', line)
+        if len(words) > 3 and program:
+            processes[int(words[3].rpartition(":")[2])] = program[1]
     found = {}
     for line in sections["listeners"]:
         # 0: 0100007F:1538 00000000:0000 0A 00000000:00000000 00:00000000 00000000 106 …

@@ -1,0 +1,106 @@
+# Copyright: (c) 2026, EduSphere platform contributors
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# mypy: allow-untyped-calls
+
+"""The control node's part of the module of the same name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible.errors import AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible.release import __version__ as ansible_version
+from ansible_collections.edusphere.platform.plugins.plugin_utils.preflight import Host, Site, judge
+from ansible_collections.edusphere.platform.plugins.plugin_utils.survey import Survey, parse
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+
+class ActionModule(ActionBase):
+    """Judges all hosts of the play at once without touching them."""
+
+    _requires_connection = False
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        variables = task_vars or {}
+        _options, arguments = self.validate_argument_spec(
+            {
+                "surveys": {"type": "str", "required": True},
+                "settings": {"type": "str", "required": True},
+                "minimum_disk_mb": {"type": "int", "required": True},
+                "minimum_memory_mb": {"type": "int", "required": True},
+            }
+        )
+        hosts = [
+            host(name, variables["hostvars"][name], arguments["surveys"], arguments["settings"])
+            for name in variables["ansible_play_hosts_all"]
+        ]
+        site = Site(
+            hosts=hosts,
+            groups={name: list(members) for name, members in variables["groups"].items()},
+            minimum_disk_mb=arguments["minimum_disk_mb"],
+            minimum_memory_mb=arguments["minimum_memory_mb"],
+            files=self._files(hosts),
+        )
+        problems, notices = judge(site)
+        problems = [*too_old(ansible_version), *problems]
+        result.update(changed=False, notices=notices)
+        if notices:
+            result["warnings"] = notices
+        if problems:
+            count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+            listing = "\n".join(f"{number:2}. {problem}" for number, problem in enumerate(problems, start=1))
+            result.update(failed=True, msg=f"Preflight found {count}, and nothing was changed:\n{listing}")
+        return result
+
+    def _files(self, hosts: list[Host]) -> dict[str, bytes]:
+        """The certificates and keys that the settings name by path, decrypted where ansible-vault encrypted them."""
+        files = {}
+        for name in ("edusphere_tls_certificate", "edusphere_tls_private_key"):
+            for path in {str(host.settings[name]) for host in hosts if host.settings.get(name)}:
+                try:
+                    found = self._loader.get_real_file(self._find_needle("files", path))
+                    files[path] = Path(found).read_bytes()
+                except (AnsibleError, OSError):
+                    continue  # Judged as a file that cannot be read.
+        return files
+
+
+def host(name: str, variables: Mapping[str, Any], surveys: str, settings: str) -> Host:
+    """A host from what the role's earlier tasks have registered for it."""
+    known = variables.get(settings, {})
+    survey, unreachable = look(variables.get(surveys, {}))
+    return Host(
+        name=name,
+        settings=known.get("settings", {}),
+        problems=known.get("problems", []),
+        survey=survey,
+        unreachable=unreachable,
+        becomes=bool(known.get("becomes", False)),
+    )
+
+
+def look(result: Mapping[str, Any]) -> tuple[Survey | None, str]:
+    """The survey in the result of the task that took it, or why there is none."""
+    if result.get("unreachable"):
+        return None, f"cannot be reached: {str(result.get('msg', '')).removeprefix('Task failed: ').strip()}"
+    try:
+        return parse(str(result.get("stdout", ""))), ""
+    except (ValueError, IndexError, KeyError) as error:
+        said = str(result.get("stderr", "")).strip() or f"status {result.get('rc')}"
+        return None, f"cannot be surveyed ({error}): a login shell that runs POSIX sh is needed; it said: {said}"
+
+
+def too_old(version: str) -> Iterator[str]:
+    """A problem when this ansible-core is not one that the collection's meta/runtime.yml takes."""
+    runtime = Path(__file__).parents[2] / "meta" / "runtime.yml"
+    wanted = yaml.safe_load(runtime.read_text(encoding="utf-8"))["requires_ansible"]
+    if not SpecifierSet(wanted).contains(Version(version).base_version):
+        yield f"ansible-core: {version} runs on the control node and {wanted} is needed; scripts/bootstrap gets it"
