@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import hashlib
 import json
 import os
@@ -17,6 +18,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import django
 import psycopg2
 import psycopg2.extensions
 import pytest
@@ -97,6 +99,13 @@ class Cluster:
         connection = psycopg2.connect(host=str(self.directory), dbname=database, user="postgres")
         connection.autocommit = True
         return connection
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compiled_django() -> None:
+    """Compile Django once: the modules leave no bytecode behind, and hundreds of projects are loaded here."""
+    assert django.__file__
+    compileall.compile_dir(pathlib.Path(django.__file__).parent, quiet=2)
 
 
 @pytest.fixture(scope="session")

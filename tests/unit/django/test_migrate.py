@@ -90,7 +90,9 @@ def test_squashed_migration_is_recorded(project: Project) -> None:
     squashed.write_text(
         (project.directory / "blog/migrations/0001_initial.py")
         .read_text()
-        .replace("dependencies = []", "dependencies = []\n    replaces = [('blog', '0001_initial'), ('blog', '0002_body')]")
+        .replace(
+            "dependencies = []", "dependencies = []\n    replaces = [('blog', '0001_initial'), ('blog', '0002_body')]"
+        )
         .replace('("title"', '("body", models.TextField(default="")), ("title"')
     )
     done = project.predict_and_run("migrate")

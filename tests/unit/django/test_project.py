@@ -110,7 +110,9 @@ def test_environment_file_that_is_missing_or_bad(project: Project) -> None:
     unknown = project.run("migrate", check=True, environment_file=missing)
     assert (unknown["changed"], unknown["unknown"]) == (True, True)
     bad = project.write("bad.env", "A=1\nexport B=2\n")
-    assert "line 2: 'export B' is not the name of a variable" in project.fail("migrate", environment_file=str(bad))["msg"]
+    assert (
+        "line 2: 'export B' is not the name of a variable" in project.fail("migrate", environment_file=str(bad))["msg"]
+    )
     not_text = project.write("binary.env", b"A=\xff\n")
     assert "is not UTF-8" in project.fail("migrate", environment_file=str(not_text))["msg"]
 
@@ -179,7 +181,11 @@ def test_noise_is_kept_for_errors_bounded_and_masked(project: Project) -> None:
         ("os.environ['NO_SUCH_VARIABLE']", "KeyError: 'NO_SUCH_VARIABLE'", "KeyError"),
         ("raise SystemExit('bye')", "SystemExit: the project called sys.exit('bye')", "SystemExit"),
         ("def broken(:", "SyntaxError: invalid syntax (", "SyntaxError"),
-        ("INSTALLED_APPS += ['no_such_app']", "ModuleNotFoundError: No module named 'no_such_app'", "ModuleNotFoundError"),
+        (
+            "INSTALLED_APPS += ['no_such_app']",
+            "ModuleNotFoundError: No module named 'no_such_app'",
+            "ModuleNotFoundError",
+        ),
     ],
 )
 def test_django_that_can_not_be_loaded(project: Project, code: str, message: str, kind: str) -> None:
@@ -298,7 +304,7 @@ def test_through_ansible(project: Project) -> None:
         env={
             **os.environ,
             "ANSIBLE_COLLECTIONS_PATH": str(pathlib.Path(__file__).parents[3] / "collections"),
-            "ANSIBLE_CONFIG": "/dev/null",
+            "ANSIBLE_CONFIG": str(project.write("ansible.cfg", "[defaults]\n")),
         },
         capture_output=True,
         text=True,

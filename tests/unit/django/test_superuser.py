@@ -9,7 +9,11 @@ import pytest
 if TYPE_CHECKING:
     from .conftest import Project
 
-ROOT: dict[str, Any] = {"username": "root", "password": "first, with 'quotes'", "fields": {"email": "root@site.example"}}
+ROOT: dict[str, Any] = {
+    "username": "root",
+    "password": "first, with 'quotes'",
+    "fields": {"email": "root@site.example"},
+}
 
 EMAIL_MODEL = """
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
@@ -114,7 +118,9 @@ def test_ordinary_account_is_not_promoted_unasked(migrated: Project) -> None:
 def test_model_with_its_own_fields(project: Project) -> None:
     project.write("blog/models.py", EMAIL_MODEL)
     project.settings("AUTH_USER_MODEL = 'blog.Account'\n")
-    project.django("from django.core.management import call_command; call_command('makemigrations', 'blog', verbosity=0)")
+    project.django(
+        "from django.core.management import call_command; call_command('makemigrations', 'blog', verbosity=0)"
+    )
     project.run("migrate")
     before = project.state()
     bad = {"username": "nonsense", "password": "pass", "fields": {"team": "red", "colour": "red"}}
