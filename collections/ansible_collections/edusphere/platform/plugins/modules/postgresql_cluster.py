@@ -15,12 +15,13 @@ description:
   - Creates a cluster with C(pg_createcluster) where there is none of that version and name, and does not start it.
   - What is there already is never touched. A cluster of another version or name on the same port, a data directory that
     belongs to nobody known, or a cluster whose data is elsewhere are errors, all told at once.
-  - A cluster that this module was killed while making is recognized by a note in C(/var/lib/edusphere-platform/postgresql), and made anew.
+  - A cluster that this module was killed while making is recognized by a note that it keeps meanwhile in
+    C(/var/lib/edusphere-platform/postgresql), and made anew.
 notes:
   - Needs C(postgresql-common) and the server's package, except in check mode.
 attributes:
   check_mode:
-    description: Tells whether a cluster would be created, and everything that stands in the way, also before the packages are installed.
+    description: Tells whether a cluster would be created and what stands in the way, before the packages are there too.
     support: full
   diff_mode:
     description: There is nothing to compare.
@@ -110,10 +111,10 @@ class Cluster(t.NamedTuple):
 
 
 def parse_pid_file(text: str) -> t.Tuple[int, int]:
-    """Process id and port from C(postmaster.pid), its lines 1 and 4; zeros where a line is missing (the server is starting)."""
+    """Process id and port from C(postmaster.pid), its lines 1 and 4; 0 for one that a starting server has yet to write."""
     lines = text.splitlines()
     process, port = (
-        int(lines[index]) if len(lines) > index and lines[index].strip().isdigit() else 0 for index in (0, 3)
+        int(lines[index]) if index < len(lines) and lines[index].strip().isdigit() else 0 for index in (0, 3)
     )
     return process, port
 
@@ -128,40 +129,42 @@ def running_port(data_directory: str) -> int:
         return 0
 
 
-def conflicts(wanted: Cluster, clusters: t.Sequence[Cluster], own: t.Optional[Cluster], occupied: bool) -> t.List[str]:
+OCCUPIED_PORT = (
+    "edusphere_database_port: port {wanted.port} belongs to the PostgreSQL cluster {there} (data in"
+    " {there.data_directory}), and {wanted} is wanted. To keep using it, set postgresql_version: {there.version} and"
+    " postgresql_cluster: {there.name}. To move its data to {wanted}, use pg_upgradecluster. To leave it alone, set"
+    " edusphere_database_port to a free port."
+)
+DATA_ELSEWHERE = (
+    "postgresql_data_directory: the cluster {own} has its data in {own.data_directory}, not in {wanted.data_directory}."
+    " Set postgresql_data_directory: {own.data_directory}, or stop the cluster, move the data and change data_directory"
+    " in its postgresql.conf."
+)
+FOREIGN_DATA = (
+    "postgresql_data_directory: {wanted.data_directory} is not empty and belongs to no cluster of this host. Set it to an"
+    " empty directory (for a mount point: one below it), or, if it is a cluster's data, give it a configuration with:"
+    " pg_createcluster --datadir={wanted.data_directory} --port={wanted.port} {wanted.version} {wanted.name}"
+)
+
+
+def conflicts(
+    wanted: Cluster, clusters: t.Sequence[Cluster], own: t.Optional[Cluster], data_is_there: bool
+) -> t.List[str]:
     """What stands in the way of O(wanted), each with its fix.
 
     :arg clusters: every cluster of this host.
     :arg own: the one among them with the version and name of C(wanted).
-    :arg occupied: the wanted data directory exists and is not empty.
+    :arg data_is_there: the wanted data directory exists and is not empty.
     """
     problems = [
-        "edusphere_database_port: port %(port)d belongs to the PostgreSQL cluster %(there)s (data in %(data)s), and %(wanted)s is wanted. To keep using it, set "
-        "postgresql_version: %(version)s and postgresql_cluster: %(name)s. To move its data to %(wanted)s, use pg_upgradecluster. To leave it alone, set "
-        "edusphere_database_port to a free port."
-        % {
-            "port": wanted.port,
-            "there": there,
-            "data": there.data_directory,
-            "wanted": wanted,
-            "version": there.version,
-            "name": there.name,
-        }
+        OCCUPIED_PORT.format(wanted=wanted, there=there)
         for there in clusters
         if there.port == wanted.port and (there.version, there.name) != (wanted.version, wanted.name)
     ]
     if own is not None and os.path.realpath(own.data_directory) != os.path.realpath(wanted.data_directory):
-        problems.append(
-            "postgresql_data_directory: the cluster %s has its data in %s, not in %s. Set postgresql_data_directory: %s, or stop the cluster, move the data and change "
-            "data_directory in its postgresql.conf."
-            % (own, own.data_directory, wanted.data_directory, own.data_directory)
-        )
-    if own is None and occupied:
-        problems.append(
-            "postgresql_data_directory: %s is not empty and belongs to no cluster of this host. Set it to an empty directory (for a mount point: one below it), or, if "
-            "it is a cluster's data, give it a configuration with: pg_createcluster --datadir=%s --port=%d %s %s"
-            % (wanted.data_directory, wanted.data_directory, wanted.port, wanted.version, wanted.name)
-        )
+        problems.append(DATA_ELSEWHERE.format(wanted=wanted, own=own))
+    if own is None and data_is_there:
+        problems.append(FOREIGN_DATA.format(wanted=wanted))
     return problems
 
 
@@ -174,7 +177,7 @@ class Host:
     def _setting(self, version: str, name: str, setting: str) -> str:
         """A value of postgresql.conf or its conf.d, '' where it says nothing."""
         command = ["pg_conftool", "--short", version, name, "show", setting]
-        rc, out, dummy = self._module.run_command(command)
+        rc, out, _err = self._module.run_command(command)
         return str(out).strip() if rc == 0 else ""
 
     def clusters(self) -> t.List[Cluster]:
@@ -210,18 +213,19 @@ class Host:
             raise ClusterError("`%s` failed:\n%s" % (" ".join(command), (out + err).strip()))
 
 
-def occupied(directory: str) -> bool:
-    """Whether a directory exists and has anything in it."""
-    return os.path.isdir(directory) and bool(os.listdir(directory))
+def contents(directory: str) -> t.List[Path]:
+    """What is in a directory; nothing where there is none."""
+    path = Path(directory)
+    return list(path.iterdir()) if path.is_dir() else []
 
 
 def clear(directory: str) -> None:
-    """Remove what is in a directory; the directory may be a mount point and stays."""
-    for entry in os.scandir(directory) if os.path.isdir(directory) else ():
-        if entry.is_dir(follow_symlinks=False):
-            shutil.rmtree(entry.path)
+    """Remove what is in a directory; the directory itself may be a mount point and stays."""
+    for path in contents(directory):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
         else:
-            os.unlink(entry.path)
+            path.unlink()
 
 
 def run(module: AnsibleModule) -> t.Dict[str, t.Any]:
@@ -241,7 +245,7 @@ def run(module: AnsibleModule) -> t.Dict[str, t.Any]:
     if half_made:
         clusters = [cluster for cluster in clusters if cluster is not own]
         own = None
-    problems = conflicts(wanted, clusters, own, occupied(data_directory) and data_directory != half_made)
+    problems = conflicts(wanted, clusters, own, bool(contents(data_directory)) and data_directory != half_made)
     if problems:
         raise ClusterError("\n".join(problems))
 
