@@ -1,5 +1,7 @@
 """Registration, sessions and the picture."""
 
+from typing import cast
+
 from django.conf import settings
 from django.contrib import auth
 from django.contrib.auth.forms import AuthenticationForm
@@ -7,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from backend.accounts import throttle
 from backend.accounts.forms import AvatarForm, RegisterForm
+from backend.accounts.models import User
 from backend.core.http import api, decode, error, form_errors
 
 
@@ -20,8 +23,9 @@ def create_account(request: HttpRequest) -> HttpResponse:
     form = RegisterForm(decode(request.body))
     if not form.is_valid():
         return form_errors(form)
-    auth.login(request, form.save())
-    return JsonResponse({"user": request.user.as_json()}, status=201)
+    user = form.save()
+    auth.login(request, user)
+    return JsonResponse({"user": user.as_json()}, status=201)
 
 
 def open_session(request: HttpRequest) -> HttpResponse:
@@ -39,8 +43,9 @@ def open_session(request: HttpRequest) -> HttpResponse:
         response.status_code = 401
         return response
     throttle.succeeded(request, username)
-    auth.login(request, form.get_user())
-    return JsonResponse({"user": request.user.as_json()})
+    user: User = form.get_user()
+    auth.login(request, user)
+    return JsonResponse({"user": user.as_json()})
 
 
 def close_session(request: HttpRequest) -> HttpResponse:
@@ -54,7 +59,7 @@ def replace_avatar(request: HttpRequest) -> HttpResponse:
     form = AvatarForm(files=request.FILES)
     if not form.is_valid():
         return form_errors(form)
-    user = request.user
+    user = cast(User, request.user)
     old = user.avatar.name
     user.avatar = form.cleaned_data["avatar"]
     user.save(update_fields=["avatar"])
