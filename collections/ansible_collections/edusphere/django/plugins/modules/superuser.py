@@ -153,7 +153,8 @@ def difference(username: str, result: dict[str, bool]) -> dict[str, str]:
 def main() -> None:
     """Run the module."""
     this = ProjectModule(ARGUMENTS)
-    if this.parameters["update_password"] == "always" and not this.parameters["password"]:
+    always = this.parameters["update_password"] == "always"  # noqa: S105 - a choice, no password
+    if always and not this.parameters["password"]:
         this.fail("password: update_password: always needs one")
     reply = this.ask(probe, {name: this.parameters[name] for name in ARGUMENTS})
     result: dict[str, bool] = reply.frames[-1]["result"]
