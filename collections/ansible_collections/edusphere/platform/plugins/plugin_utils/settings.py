@@ -49,7 +49,11 @@ def examine(
                 problems.append(f"{name}: cannot be templated: {getattr(error, 'message', error)}")
             continue
         checked = ArgumentSpecValidator({name: _specification(option)}).validate({name: value})
-        if checked.error_messages:
+        if value is None:
+            problems.append(f"{name}: has no value; give it one, or remove it")
+        elif option["type"] in ("str", "path") and isinstance(value, (dict, list)):
+            problems.append(f"{name}: must be text")  # Ansible itself would make text of it.
+        elif checked.error_messages:
             problems.append(f"{name}: {_reason(name, option, checked.error_messages)}")
         else:
             settings[name] = plain(checked.validated_parameters[name])

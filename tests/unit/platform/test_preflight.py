@@ -1,0 +1,437 @@
+"""What preflight says of a site: each mistake by itself, and all of them together."""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.edusphere.platform.plugins.action.preflight import host as host_of
+from ansible_collections.edusphere.platform.plugins.action.preflight import too_old
+from ansible_collections.edusphere.platform.plugins.plugin_utils.preflight import (
+    Host,
+    Site,
+    certificate_problems,
+    is_host_name,
+    judge,
+)
+from ansible_collections.edusphere.platform.plugins.plugin_utils.survey import Listener, Survey
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+GOOD = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+NOW = datetime.now(UTC).replace(microsecond=0)
+ROLE = Path(__file__).parents[3] / "roles" / "settings"
+
+
+def survey(**changes: Any) -> Survey:
+    values: dict[str, Any] = {
+        "user": "deploy",
+        "root": "sudo",
+        "os": {"ID": "debian", "VERSION_ID": "13", "PRETTY_NAME": "Debian GNU/Linux 13 (trixie)"},
+        "architecture": "x86_64",
+        "systemd": True,
+        "python3": True,
+        "memory_mb": 2000,
+        "disks": {"/": 10000},
+        "address": "10.0.0.1",
+        "listeners": (),
+    }
+    return Survey(**{**values, **changes})
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    (tmp_path / "frontend").mkdir()
+    for name in ("manage.py", "requirements.txt", "frontend/package.json"):
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+@pytest.fixture
+def settings(source: Path) -> dict[str, Any]:
+    """The role's own defaults, where they are no templates, and what an operator must say."""
+    defaults = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text())
+    plain = {name: value for name, value in defaults.items() if "{{" not in str(value)}
+    return {
+        **plain,
+        "edusphere_domain": "learn.example.org",
+        "edusphere_secret_key": GOOD,
+        "edusphere_database_password": GOOD[:20],
+        "edusphere_redis_password": GOOD[20:40],
+        "edusphere_app_source_type": "folder",
+        "edusphere_app_source": str(source),
+        "edusphere_app_frontend_dist": "frontend/dist",
+        "edusphere_root": "/srv/edusphere",
+        "edusphere_config_directory": "/etc/edusphere",
+        "edusphere_user": "edusphere",
+        "edusphere_builder": "one",
+    }
+
+
+def one(settings: dict[str, Any], **changes: Any) -> Site:
+    """A site of one machine."""
+    host = Host(name="one", settings=settings, survey=survey())
+    groups = {group: ["one"] for group in ("all", "edge", "app", "database", "cache")}
+    return Site(
+        hosts=[dataclasses.replace(host, **changes)], groups=groups, minimum_disk_mb=3072, minimum_memory_mb=900
+    )
+
+
+def many(settings: dict[str, Any]) -> Site:
+    """A site of five machines."""
+    names = ["edge", "app1", "app2", "database", "cache"]
+    common = {**settings, "edusphere_builder": "app1", "edusphere_media_shared": True}
+    hosts = [
+        Host(name=name, settings=common, survey=survey(address=f"10.0.0.{number}"))
+        for number, name in enumerate(names, start=1)
+    ]
+    groups = {"all": names, "edge": ["edge"], "app": ["app1", "app2"], "database": ["database"], "cache": ["cache"]}
+    return Site(hosts=hosts, groups=groups, minimum_disk_mb=3072, minimum_memory_mb=900)
+
+
+def problems(site: Site) -> list[str]:
+    return judge(site)[0]
+
+
+def only(site: Site) -> str:
+    """The one problem of a site."""
+    found = problems(site)
+    assert len(found) == 1, found
+    return found[0]
+
+
+def test_a_right_site_has_no_problems(settings: dict[str, Any]) -> None:
+    assert judge(one(settings)) == ([], [])
+    assert judge(many(settings)) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("edusphere_name", "Edu Sphere", "lower-case letters"),
+        ("edusphere_name", "nginx", "choose another"),
+        ("edusphere_mode", "compose", "this version deploys natively only"),
+        ("edusphere_domain", "http://x", "is no host name"),
+        ("edusphere_domain_aliases", ["-x"], "'-x' is no host name"),
+        ("edusphere_domain_aliases", ["learn.example.org"], "is edusphere_domain already"),
+        ("edusphere_app_upload_limit", "10MB", "is no size"),
+        ("edusphere_app_readiness_expect", "(", "is no regular expression"),
+        ("edusphere_app_readiness_path", "api/", "must start with a slash"),
+        ("edusphere_app_workers", -1, "must be 0"),
+        ("edusphere_secret_key", "", "is empty"),
+        ("edusphere_secret_key", GOOD[:49], "has 49 characters and needs 50"),
+        ("edusphere_secret_key", "ab" * 30, "has only 2 different characters"),
+        ("edusphere_secret_key", "django-insecure-" + GOOD, "placeholder"),
+        ("edusphere_database_password", "ChangeMe-please-1234", "placeholder"),
+        ("edusphere_redis_password", "short", "has 5 characters and needs 12"),
+        ("edusphere_redis_password", GOOD + "\n", "contains a newline"),
+        ("edusphere_app_secrets", {"TOKEN": "a\0b"}, "TOKEN contains a NUL"),
+        ("edusphere_app_environment", {"A-B": "x"}, "A-B is not a variable's name"),
+        ("edusphere_app_source", "", "is empty"),
+        ("edusphere_app_source", "/nowhere", "there is no folder /nowhere"),
+        ("edusphere_app_requirements", "other.txt", "other.txt (edusphere_app_requirements)"),
+        ("edusphere_app_frontend_directory", "web", "web/package.json (edusphere_app_frontend_directory"),
+        ("edusphere_app_frontend_dist", "../dist", "must lie in the release"),
+        ("edusphere_app_static_directory", "/srv/static", "must lie in the release"),
+        ("edusphere_app_shared_directories", ["logs"], "is in none of edusphere_app_shared_directories"),
+        ("edusphere_app_shared_directories", ["media", ""], "'' must lie in the release"),
+        ("edusphere_app_aliases", [{"path": "/a/", "directory": "a/../.."}], "must lie in the release"),
+        ("edusphere_app_aliases", [{"path": "/a", "directory": "a"}], "starts and ends with a slash"),
+        ("edusphere_app_aliases", [{"path": "/api/", "directory": "a"}], "already in edusphere_app_backend_prefixes"),
+        ("edusphere_app_static_url", "/api/static/", "lies in '/api/', which goes to the backend"),
+        ("edusphere_app_backend_prefixes", ["api/"], "starts and ends with a slash"),
+        ("edusphere_app_backend_prefixes", ["/"], "'/' belongs to the frontend"),
+        ("edusphere_app_websocket_prefixes", ["/api/"], "already in edusphere_app_backend_prefixes"),
+        ("edusphere_root", "/srv", "two levels deep"),
+        ("edusphere_hook_before_build", ["hook.yml"], "must be an absolute path"),
+        ("edusphere_hook_after_switch", ["/nowhere/hook.yml"], "there is no file /nowhere/hook.yml"),
+        ("edusphere_tls", "provided", "is needed with edusphere_tls: provided"),
+        ("edusphere_builder", "elsewhere", "the inventory has no host 'elsewhere'"),
+        ("edusphere_database_host", "db.example.org", "leave one of them empty"),
+        ("edusphere_http_port", 0, "is no port"),
+        ("edusphere_http_port", 5432, "edusphere_database_port: 5432 is edusphere_http_port as well on one"),
+    ],
+)
+def test_a_wrong_setting(settings: dict[str, Any], name: str, value: object, text: str) -> None:
+    found = problems(one({**settings, name: value}))
+    assert found, "accepted"
+    assert any(text in problem for problem in found), found
+    assert any(problem.startswith((name, "edusphere_")) for problem in found)
+    # Nothing else is made up, but for what follows from it.
+    assert len(found) <= 2, found
+
+
+@pytest.mark.parametrize("name", ["edusphere_secret_key", "edusphere_database_password", "edusphere_redis_password"])
+@pytest.mark.parametrize("value", ["xyzzyxyzzy", "$xyzzy" * 12, "xyzzy\n" * 12, "changeme-xyzzy", "xyzzy" * 20])
+def test_no_problem_shows_a_secret(settings: dict[str, Any], name: str, value: str) -> None:
+    found = problems(one({**settings, name: value, "edusphere_app_forbid_leading_dollar": True}))
+    assert "xyzzy" not in "".join(found)
+
+
+def test_a_leading_dollar(settings: dict[str, Any]) -> None:
+    dollar = {**settings, "edusphere_secret_key": "$" + GOOD, "edusphere_app_secrets": {"TOKEN": "$x"}}
+    assert problems(one(dollar)) == []
+    found = problems(one({**dollar, "edusphere_app_forbid_leading_dollar": True}))
+    assert [problem.partition(":")[0] for problem in found] == ["edusphere_secret_key", "edusphere_app_secrets.TOKEN"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "source", "checksum", "text"),
+    [
+        ("git", "https://git.example.org/x.git", "", ""),
+        ("git", "git@git.example.org:x.git", "", ""),
+        ("git", "/srv/git/x.git", "", ""),
+        ("git", "git.example.org/x", "", "is no address of a git repository"),
+        ("git", "https://git.example.org/x y", "", "is no address of a git repository"),
+        ("git", "--upload-pack=x", "", "is no address of a git repository"),
+        ("archive", "https://example.org/x.tar.gz", GOOD, ""),
+        ("archive", "https://example.org/x.tar.gz", "", "is needed for an archive at a URL"),
+        ("archive", "https://example.org/x.tar.gz", "abc", "is no SHA-256"),
+        ("archive", "/nowhere.tar.gz", "", "there is no archive /nowhere.tar.gz"),
+        ("archive", __file__, "", ""),
+    ],
+)
+def test_sources(settings: dict[str, Any], kind: str, source: str, checksum: str, text: str) -> None:
+    changes = {
+        "edusphere_app_source_type": kind,
+        "edusphere_app_source": source,
+        "edusphere_app_source_checksum": checksum,
+    }
+    site = one({**settings, **changes})
+    if text:
+        assert text in only(site)
+    else:
+        assert problems(site) == []
+
+
+def test_without_a_frontend(settings: dict[str, Any], source: Path) -> None:
+    (source / "frontend" / "package.json").unlink()
+    changes = {"edusphere_app_frontend": False, "edusphere_app_backend_prefixes": ["/"]}
+    assert problems(one({**settings, **changes})) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        (
+            {"os": {"ID": "debian", "VERSION_ID": "11", "PRETTY_NAME": "Debian 11"}},
+            "runs Debian 11; install Debian 12 or 13",
+        ),
+        ({"os": {}}, "runs an unknown system"),
+        ({"systemd": False}, "was not booted with systemd"),
+        ({"root": "no"}, "there is no sudo"),
+        ({"root": "password"}, "cannot become root without a password"),
+        ({"memory_mb": 512}, "has 512 MiB of memory and needs 900"),
+        ({"disks": {"/": 10000, "/srv": 100}}, "/srv/edusphere needs 3072 MiB of disk, and /srv has 100 left"),
+        ({"address": ""}, "has no default IPv4 route"),
+        (
+            {"listeners": (Listener(80, "root", "apache2"),)},
+            "port 80 is taken by apache2 of user root; stop it, or set",
+        ),
+        ({"listeners": (Listener(6379, "root", "docker-proxy"),)}, "or set edusphere_redis_port"),
+        ({"listeners": (Listener(5432, "me", ""),)}, "port 5432 is taken by a program of user me"),
+    ],
+)
+def test_a_wrong_host(settings: dict[str, Any], changes: dict[str, Any], text: str) -> None:
+    found = only(one(settings, survey=survey(**changes), becomes=False))
+    assert found.startswith("host one: ")
+    assert text in found
+
+
+def test_what_is_there_already_is_no_problem(settings: dict[str, Any]) -> None:
+    ours = (
+        Listener(80, "root", "nginx"),
+        Listener(8000, "root", ""),
+        Listener(5432, "postgres", "postgres"),
+        Listener(6379, "redis", ""),
+        Listener(22, "root", "sshd"),
+        Listener(443, "root", "apache2"),  # Without TLS nobody wants it.
+    )
+    assert problems(one(settings, survey=survey(listeners=ours))) == []
+    development = {**settings, "edusphere_environment": "development"}
+    assert problems(one(development, survey=survey(listeners=(Listener(5173, "edusphere", ""),)))) == []
+    assert "5173" in only(one(development, survey=survey(listeners=(Listener(5173, "other", ""),))))
+
+
+def test_a_password_for_sudo(settings: dict[str, Any]) -> None:
+    assert problems(one(settings, survey=survey(root="password"), becomes=True)) == []
+
+
+def test_a_private_address_instead_of_a_route(settings: dict[str, Any]) -> None:
+    addressed = {**settings, "edusphere_private_address": "10.1.1.1"}
+    assert problems(one(addressed, survey=survey(address=""))) == []
+
+
+def test_a_host_out_of_reach(settings: dict[str, Any]) -> None:
+    site = one(settings, survey=None, unreachable="cannot be reached: no route")
+    assert only(site) == "host one: cannot be reached: no route"
+
+
+def test_untested_systems_are_a_notice(settings: dict[str, Any]) -> None:
+    ubuntu = {"ID": "ubuntu", "VERSION_ID": "24.04", "PRETTY_NAME": "Ubuntu 24.04.1 LTS"}
+    assert judge(one(settings, survey=survey(os=ubuntu))) == (
+        [],
+        ["host one: runs Ubuntu 24.04.1 LTS, on which this is not tested"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("group", "members", "text"),
+    [
+        ("edge", [], "group edge: has no host"),
+        ("app", [], "group app: has no host"),
+        ("database", [], "or set edusphere_database_host"),
+        ("cache", [], "or set edusphere_redis_host"),
+        ("database", ["database", "cache"], "group database: has 2 hosts (database, cache)"),
+        ("cache", ["database", "cache"], "group cache: has 2 hosts"),
+    ],
+)
+def test_wrong_groups(settings: dict[str, Any], group: str, members: list[str], text: str) -> None:
+    site = many(settings)
+    assert text in only(dataclasses.replace(site, groups={**site.groups, group: members}))
+
+
+def test_managed_services(settings: dict[str, Any]) -> None:
+    site = many({**settings, "edusphere_database_host": "db.example.org", "edusphere_redis_host": "10.9.9.9"})
+    site = dataclasses.replace(site, groups={**site.groups, "database": [], "cache": []})
+    assert problems(site) == []
+
+
+def test_several_app_hosts_need_shared_media(settings: dict[str, Any]) -> None:
+    site = many(settings)
+    hosts = [
+        dataclasses.replace(host, settings={**host.settings, "edusphere_media_shared": False}) for host in site.hosts
+    ]
+    assert "edusphere_media_shared" in only(dataclasses.replace(site, hosts=hosts))
+
+
+def replaced(site: Site, name: str, **changes: Any) -> Site:
+    return dataclasses.replace(
+        site, hosts=[dataclasses.replace(host, **changes) if host.name == name else host for host in site.hosts]
+    )
+
+
+def test_two_hosts_with_one_address(settings: dict[str, Any]) -> None:
+    site = replaced(many(settings), "app2", survey=survey(address="10.0.0.2"))
+    assert only(site).startswith("hosts app1 and app2: both have the address 10.0.0.2")
+
+
+@pytest.mark.parametrize("change", [{"architecture": "aarch64"}, {"os": {"ID": "debian", "VERSION_ID": "12"}}])
+def test_app_hosts_are_alike(settings: dict[str, Any], change: dict[str, Any]) -> None:
+    site = replaced(many(settings), "app2", survey=survey(address="10.0.0.3", **change))
+    assert only(site).startswith("group app: a release is built once")
+    assert problems(replaced(many(settings), "cache", survey=survey(address="10.0.0.5", **change))) == []
+
+
+def test_a_mistake_of_one_host_names_it(settings: dict[str, Any]) -> None:
+    site = many(settings)
+    wrong = {**site.hosts[1].settings, "edusphere_domain": "x_y"}
+    assert only(replaced(site, "app1", settings=wrong)).endswith("(on app1)")
+
+
+def test_with_a_limit_the_groups_are_judged_whole(settings: dict[str, Any]) -> None:
+    site = many(settings)
+    assert problems(dataclasses.replace(site, hosts=site.hosts[1:2])) == []
+
+
+def test_everything_at_once(settings: dict[str, Any]) -> None:
+    wrong = {**settings, "edusphere_domain": "x_y", "edusphere_secret_key": "", "edusphere_app_upload_limit": "x"}
+    site = one(wrong, survey=survey(memory_mb=1), problems=["edusphere_mode: must be one of: native, compose"])
+    assert len(problems(site)) == 5
+
+
+@pytest.mark.parametrize("name", ["localhost", "a.b", "10.0.0.1", "x" * 63, "1a.example.org", "EXAMPLE.org"])
+def test_host_names(name: str) -> None:
+    assert is_host_name(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "a_b", "-a", "a-", "a..b", "a.", "x" * 64, "300.0.0.1", "1.2.3", "a:80", "ä.org", "a/b"]
+)
+def test_no_host_names(name: str) -> None:
+    assert not is_host_name(name)
+
+
+def pem(key: ec.EllipticCurvePrivateKey, password: bytes | None = None) -> bytes:
+    encryption: Any = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
+
+
+def certificate(key: ec.EllipticCurvePrivateKey, names: list[str], start: datetime, end: datetime) -> bytes:
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "learn.example.org")])
+    builder = x509.CertificateBuilder(subject, subject, key.public_key(), 1, start, end)
+    if names:
+        general: list[x509.GeneralName] = [
+            x509.IPAddress(ipaddress.ip_address(name)) if name[0].isdigit() else x509.DNSName(name) for name in names
+        ]
+        builder = builder.add_extension(x509.SubjectAlternativeName(general), critical=False)
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+KEY = ec.generate_private_key(ec.SECP256R1())
+DAY = timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("names", "days", "wanted", "text"),
+    [
+        (["learn.example.org"], (-1, 1), ["learn.example.org"], ""),
+        (["LEARN.example.org"], (-1, 1), ["learn.Example.org"], ""),
+        (["*.example.org", "10.0.0.1"], (-1, 1), ["learn.example.org", "10.0.0.1"], ""),
+        (["*.example.org"], (-1, 1), ["a.learn.example.org"], "is not for a.learn.example.org"),
+        (["*.example.org"], (-1, 1), ["example.org"], "is not for example.org (its names: *.example.org)"),
+        ([], (-1, 1), ["learn.example.org"], "is not for learn.example.org (its names: none)"),
+        (["a.org"], (-2, -1), ["a.org"], "expired on"),
+        (["a.org"], (1, 2), ["a.org"], "is valid only from"),
+    ],
+)
+def test_certificates(names: list[str], days: tuple[int, int], wanted: list[str], text: str) -> None:
+    made = certificate(KEY, names, NOW + days[0] * DAY, NOW + days[1] * DAY)
+    found = list(certificate_problems(made, pem(KEY), wanted, NOW))
+    assert len(found) == bool(text), found
+    assert text in "".join(found)
+
+
+def test_keys() -> None:
+    made = certificate(KEY, ["a.org"], NOW - DAY, NOW + DAY)
+    other = pem(ec.generate_private_key(ec.SECP256R1()))
+    assert "is not the key of" in next(certificate_problems(made, other, ["a.org"], NOW))
+    assert "passphrase" in next(certificate_problems(made, pem(KEY, b"x"), ["a.org"], NOW))
+    assert "is no PEM private key" in next(certificate_problems(made, b"x", ["a.org"], NOW))
+    assert "is no PEM certificate" in next(certificate_problems(b"x", pem(KEY), ["a.org"], NOW))
+
+
+def test_tls_through_the_settings(settings: dict[str, Any]) -> None:
+    tls = {"edusphere_tls": "provided", "edusphere_tls_certificate": "/c", "edusphere_tls_private_key": "/k"}
+    site = one({**settings, **tls})
+    assert len(problems(site)) == 2
+    made = certificate(KEY, ["learn.example.org"], NOW - DAY, NOW + DAY)
+    assert problems(dataclasses.replace(site, files={"/c": made, "/k": pem(KEY)})) == []
+    wrong = dataclasses.replace(site, files={"/c": made, "/k": pem(KEY)})
+    assert "is not for other.org" in only(
+        replaced(wrong, "one", settings={**settings, **tls, "edusphere_domain": "other.org"})
+    )
+
+
+def test_hosts_from_registered_results() -> None:
+    results = {
+        "s": {"unreachable": True, "msg": "Task failed: Failed to connect"},
+        "v": {"settings": {"a": 1}, "problems": ["p"], "becomes": True},
+    }
+    assert host_of("one", results, "s", "v") == Host(
+        name="one", settings={"a": 1}, problems=["p"], survey=None, unreachable="cannot be reached: Failed to connect"
+    )
+    strange = host_of("one", {"s": {"stdout": "", "stderr": "no shell for you", "rc": 1}}, "s", "v")
+    assert strange.unreachable.endswith("it said: no shell for you")
+
+
+def test_ansible_core() -> None:
+    assert list(too_old("2.19.0")) == []
+    assert list(too_old("2.20.0rc1")) == []
+    assert "2.18.9 runs on the control node and >=2.19.0 is needed" in next(too_old("2.18.9"))
