@@ -121,6 +121,41 @@ def test_failure_in_the_middle(project: Project) -> None:
     assert ids(project.predict_and_run("migrate")["applied"]) == ["blog.0003_bad", "blog.0004_date"]
 
 
+@pytest.mark.parametrize("end", ["raise RuntimeError('no signal')", "os.kill(os.getpid(), 9)"])
+def test_run_that_ended_in_its_signals_is_resumed(project: Project, end: str) -> None:
+    project.settings("INSTALLED_APPS[INSTALLED_APPS.index('blog')] = 'blog.apps.Blog'")
+    project.write(
+        "blog/apps.py",
+        f"""
+        import os
+        from django.apps import AppConfig
+        from django.db.models.signals import post_migrate
+
+
+        def receive(**_arguments):
+            if "STOP" in os.environ:
+                {end}
+            from blog.models import Article
+            Article.objects.get_or_create(title="made by the signal")
+
+
+        class Blog(AppConfig):
+            name = "blog"
+
+            def ready(self):
+                post_migrate.connect(receive, sender=self)
+        """,
+    )
+    failed = project.fail("migrate", environment={**project.environment, "STOP": "1"})
+    assert failed["changed"]
+    assert "blog.0001_initial" in ids(failed["applied"])
+    assert "failed_migration" not in failed
+    done = project.predict_and_run("migrate")
+    assert done["resumed"]
+    assert done["applied"] == []
+    assert project.sql("SELECT count(*) FROM blog_article") == [(1,)]
+
+
 def test_several_hosts_at_once_apply_once(project: Project) -> None:
     project.run("migrate")
     # Not transactional: a second one at the same time would see the first one's rows, and add its own.

@@ -147,7 +147,7 @@ def test_noise_does_not_break_the_protocol(project: Project) -> None:
 
         def chatter():
             while True:
-                os.write(1, b"chatter")
+                os.write(1, b"chatter " * 100_000)
 
         import threading
         threading.Thread(target=chatter, daemon=True).start()
@@ -232,6 +232,7 @@ def test_timeout_ends_all_that_was_started(project: Project) -> None:
     assert failed["msg"] == "timeout: the project was stopped after 2 seconds"
     command_lines = [path.read_bytes() for path in pathlib.Path("/proc").glob("[0-9]*/cmdline")]
     assert not any(marker.encode() in line for line in command_lines)
+    assert project.fail("migrate", timeout=0)["msg"].startswith("timeout: give at least one second")
 
 
 def test_directory_and_interpreter_that_do_not_exist(project: Project) -> None:
@@ -285,6 +286,11 @@ def test_only_root_can_become_another(project: Project) -> None:
     failed = project.start("migrate", user="root", uid=uid).result()
     assert failed["failed"]
     assert failed["msg"] == "user: only root can run the project as root; set become: true on the task"
+    inner = project.write("locked/inner/file", "").parent
+    inner.parent.chmod(0o700 if uid else 0)
+    failed = project.start("migrate", project_dir=str(inner), uid=uid).result()
+    inner.parent.chmod(0o700)
+    assert failed["msg"].startswith(f"{inner}: Permission denied; set become: true on the task")
     failed = project.start("migrate", group="tty", uid=uid).result()
     assert failed["msg"] == "group: only root can run the project with group tty; set become: true on the task"
 

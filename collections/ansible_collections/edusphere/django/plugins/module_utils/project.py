@@ -91,6 +91,8 @@ class ProjectModule:
             if self.check_mode:
                 self.unknown(str(missing))
             self.fail(str(missing))
+        except PermissionError as error:
+            self.fail(f"{error.filename}: {error.strerror}; set become: true on the task, or another user")
         token = new_token()
         program = assemble(
             action,
@@ -168,6 +170,8 @@ class ProjectModule:
 
     def _transport(self) -> tuple[Transport, str]:
         """Return the way to the project, and its directory as the project's interpreter sees it."""
+        if self.parameters["timeout"] is not None and self.parameters["timeout"] < 1:
+            self.fail("timeout: give at least one second, or leave it out for no limit")
         account = self._account()
         environment = self._environment()
         directory = Path(self.parameters["project_dir"]).absolute()

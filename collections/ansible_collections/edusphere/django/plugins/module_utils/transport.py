@@ -126,12 +126,17 @@ def converse(process: subprocess.Popen[bytes], program: str, token: str, timeout
     def read_frames(stream: IO[bytes]) -> None:
         marker = token.encode("ascii") + b" "
         for line in stream:
-            before, found, text = line.partition(marker)
-            noise.add(before if found else line)
-            if found:
+            _before, found, text = line.partition(marker)
+            if not found:
+                noise.add(line)
+                continue
+            try:
                 reply.frames.append(json.loads(text))
-                if is_final(reply.frames[-1]):
-                    finished.set()
+            except ValueError:
+                noise.add(line)  # Somebody wrote into the middle of it, or the program was killed there.
+                continue
+            if is_final(reply.frames[-1]):
+                finished.set()
         finished.set()
 
     def read_noise(stream: IO[bytes]) -> None:

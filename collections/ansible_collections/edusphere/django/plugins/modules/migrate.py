@@ -125,6 +125,13 @@ recorded:
   elements: str
   returned: success
   sample: ["blog.0001_squashed_0004"]
+resumed:
+  description:
+    - Whether an earlier run of this module was stopped after its first migration and before the end of its
+      C(post_migrate) signals. Then this one sends them, though nothing may be pending any more. Known on PostgreSQL
+      only, by a comment on the table C(django_migrations) while a run lasts.
+  type: bool
+  returned: success
 applied:
   description: The migrations that this run applied. Empty in check mode.
   type: list
@@ -250,6 +257,7 @@ def main() -> None:
         changed=result["changed"],
         plan=result["plan"],
         recorded=result["recorded"],
+        resumed=result["resumed"],
         pending=result["pending"],
         **steps(reply),
     )

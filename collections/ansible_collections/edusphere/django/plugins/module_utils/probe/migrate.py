@@ -10,7 +10,7 @@ import contextlib
 import time
 from typing import Any
 
-from ansible_collections.edusphere.django.plugins.module_utils.probe.core import Project, RefusedError, UnknownError
+from ansible_collections.edusphere.django.plugins.module_utils.probe.core import Project, RefusedError
 
 # What manage.py would be called with.
 COMMAND = "migrate"
@@ -20,6 +20,10 @@ LOCK_KEY = 0x4108_49BB_A04D_2773
 # Seconds between two attempts. A session that waited inside pg_advisory_lock() would hold a snapshot, and CREATE INDEX
 # CONCURRENTLY in the other session's migration would wait for it for ever.
 LOCK_INTERVAL = 0.2
+# The comment of the table django_migrations between the first migration of a run and the end of its post_migrate
+# signals (PostgreSQL). Without it, a run that was killed in its signals would look finished for ever: nothing is
+# pending any more, but permissions may be missing.
+UNFINISHED = "edusphere.django.migrate: unfinished"
 
 
 def run(project: Project, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -27,24 +31,19 @@ def run(project: Project, parameters: dict[str, Any]) -> dict[str, Any]:
 
     Keys of ``parameters``: database, app_label, migration_name, fake, fake_initial, lock_wait (seconds).
     """
-    from django.db.utils import OperationalError
-
-    try:
-        connection = project.connection(parameters["database"])
+    connection = project.connection(parameters["database"])
+    work = Work(connection, parameters)
+    if project.check_mode or not work:
+        return answer(work, work.predicted())
+    with MigrationLock(connection, parameters["lock_wait"]):
+        # Another host may have done it while this one waited.
         work = Work(connection, parameters)
-        if project.check_mode or not work:
-            return answer(work, work.predicted())
-        with MigrationLock(connection, parameters["lock_wait"]):
-            # Another host may have done it while this one waited.
-            work = Work(connection, parameters)
-            if work:
-                apply(project, connection, parameters)
-            left = Work(connection, parameters)
-            return answer(work, {"history": left.history, "pending": left.pending})
-    except OperationalError as error:
-        if project.check_mode:
-            raise UnknownError("the database does not answer: {}".format(str(error).strip())) from error
-        raise
+        if work:
+            mark_unfinished(connection, True)
+            apply(project, connection, parameters)
+            mark_unfinished(connection, False)
+        left = Work(connection, parameters)
+        return answer(work, {"history": left.history, "pending": left.pending})
 
 
 def answer(work: Work, after: dict[str, list[str]]) -> dict[str, Any]:
@@ -53,6 +52,7 @@ def answer(work: Work, after: dict[str, list[str]]) -> dict[str, Any]:
         "changed": bool(work),
         "plan": work.steps(),
         "recorded": ["{}.{}".format(*key) for key in work.recorded],
+        "resumed": work.unfinished,
         "history_before": work.history,
         "history_after": after["history"],
         "pending": after["pending"],
@@ -89,8 +89,10 @@ class Work:
             if key not in self._rows and self._rows.issuperset(migration.replaces)
         )
 
+        self.unfinished = comment(connection) == UNFINISHED
+
     def __bool__(self) -> bool:
-        return bool(self.plan or self.recorded)
+        return bool(self.plan or self.recorded or self.unfinished)
 
     @property
     def history(self) -> list[str]:
@@ -215,6 +217,36 @@ def apply(project: Project, connection: Any, parameters: dict[str, Any]) -> None
             connection.close()
             project.channel.send("pending", pending=Work(connection, parameters).pending)
         raise
+
+
+def comment(connection: Any) -> str | None:
+    """Return the comment of the table django_migrations; None without one, or on another database than PostgreSQL."""
+    if connection.vendor != "postgresql":
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT obj_description(to_regclass(%s), 'pg_class')", [migration_table(connection)])
+        found: str | None = cursor.fetchone()[0]
+    return found
+
+
+def mark_unfinished(connection: Any, unfinished: bool) -> None:
+    """Set or clear the comment of the table django_migrations, unless it has one that is not ours."""
+    from django.db.migrations.recorder import MigrationRecorder
+
+    if connection.vendor != "postgresql":
+        return
+    MigrationRecorder(connection).ensure_schema()
+    if comment(connection) in (None, UNFINISHED):
+        value = UNFINISHED if unfinished else None
+        with connection.cursor() as cursor:
+            cursor.execute("COMMENT ON TABLE {} IS %s".format(migration_table(connection)), [value])
+
+
+def migration_table(connection: Any) -> str:
+    """Return the quoted name of the table django_migrations."""
+    from django.db.migrations.recorder import MigrationRecorder
+
+    return str(connection.ops.quote_name(MigrationRecorder.Migration._meta.db_table))
 
 
 class MigrationLock:
