@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]*", fullmatch=True)
-TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\n\r"))
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\n"))
 # Hypothesis seldom comes to runs of these by itself.
-AWKWARD = st.text(st.sampled_from("\\\"$`'#{}() \t;=%!é€😀\x1b\x7fa1"))
+AWKWARD = st.text(st.sampled_from("\\\"$`'#{}() \t;=%!é€😀\r\x1b\x7fa1"))
 
 
 def read_as_systemd(text: str) -> dict[str, str]:
@@ -82,9 +82,7 @@ def test_names_are_checked(name: str) -> None:
         env_file({name: "x"})
 
 
-@pytest.mark.parametrize(
-    "value", ["s3cr\0et", "s3cr\net", "s3cr\ret", "s3cr\r\net", "s3cr\ud800et", ["s3cr"], {"s3cr": 1}]
-)
+@pytest.mark.parametrize("value", ["s3cr\0et", "s3cr\net", "s3cr\r\net", "s3cr\ud800et", ["s3cr"], {"s3cr": 1}])
 def test_a_refusal_names_the_key_and_not_the_value(value: object) -> None:
     with pytest.raises(AnsibleFilterError) as caught:
         env_file({"GOOD": "x", "TOKEN": value})

@@ -24,8 +24,8 @@ description:
     backtick, which systemd would allow, leaves a backslash in Compose's value. Keys are sorted.
   - Booleans become V(True) and V(False), which is how Python and Ansible's own templates write them. Numbers are
     written in decimal. To write anything else, give the text.
-  - Refused are a value that is null, a list or a dictionary, and text with a NUL, a newline or a carriage return, or
-    that is not Unicode. The message names the key and never the value.
+  - Refused are a value that is null, a list or a dictionary, and text with a NUL or a newline, or that is not
+    Unicode. The message names the key and never the value.
 options:
   _input:
     description: The variables. A key is letters, digits and underscores, and does not begin with a digit.
@@ -55,8 +55,10 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # What both readers unescape inside double quotes, and no more.
 ESCAPED = re.compile(r'[\\"$]')
 
-# systemd would take a newline, Compose 2.26 would not; Compose drops a carriage return before a newline.
-REFUSED = {"\0": "a NUL character", "\n": "a newline", "\r": "a carriage return"}
+# No environment can hold a NUL. systemd and Compose 2.26 would read a newline back, but a secret with one comes from a
+# slip of the editor, and tools that take one line for one variable (docker run --env-file) would make two of it. Both
+# keep a carriage return.
+REFUSED = {"\0": "a NUL character", "\n": "a newline"}
 
 
 def env_file(variables: t.Mapping[str, object]) -> str:

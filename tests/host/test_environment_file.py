@@ -1,0 +1,93 @@
+"""Environment files as a real systemd and a real Docker Compose read them; run with ``pytest --hosts=…``, as root there."""
+
+from __future__ import annotations
+
+import base64
+import importlib.util
+import json
+import random
+from pathlib import Path
+
+import pytest
+from testinfra.host import Host
+
+FILTER = Path(__file__).parents[2] / "collections/ansible_collections/edusphere/platform/plugins/filter/env_file.py"
+SEED = 20261122
+SECRETS = 400
+
+# Everything that means something to a shell, to systemd or to Compose, control characters, and text beyond ASCII.
+AWKWARD = (
+    "\\\"$`'#{}()[]<>|&;=%!?*~^@+,.:-_/ \t\v\f\b\a\x1b\x7f\x01" + "éß€日本😀\u00a0\u2028\ufeff\u0301" + "abnrtvfx0179AZ"
+)
+
+
+def secrets() -> dict[str, str]:
+    """The same texts in every run, by name; what once went wrong elsewhere comes first."""
+    numbers = random.Random(SEED)  # noqa: S311 (they are made up, and the same each time)
+    texts = [
+        "",
+        " ",
+        "#",
+        " # x",
+        "$",
+        "$$",
+        "${A}",
+        "$(id)",
+        "`id`",
+        "\\",
+        "\\\\",
+        "\\n",
+        "\\$",
+        '"',
+        "'",
+        "a=b",
+        "é",
+        "\t",
+    ]
+    texts += ["\\" * length + end for length in range(1, 5) for end in ("", "$", '"', "`", "n", "0", "x41", "u00e9")]
+    while len(texts) < SECRETS:
+        texts.append("".join(numbers.choices(AWKWARD, k=numbers.randint(1, 60))))
+    return {f"SECRET_{number}": text for number, text in enumerate(texts)}
+
+
+def write(host: Host, path: str, text: str) -> None:
+    encoded = base64.b64encode(text.encode()).decode()
+    host.run_expect([0], f"umask 077; printf %s {encoded} | base64 -d > {path}")
+
+
+@pytest.fixture(name="text")
+def fixture_text() -> str:
+    """The environment file; the filter is loaded by its path, since these tests run outside Ansible."""
+    specification = importlib.util.spec_from_file_location("env_file", FILTER)
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    written: str = module.env_file(secrets())
+    return written
+
+
+def test_systemd_hands_every_secret_on_byte_by_byte(host: Host, text: str) -> None:
+    write(host, "/run/edusphere-secrets.env", text)
+    dump = host.run_expect(
+        [0],
+        "systemd-run --quiet --wait --pipe --property=EnvironmentFile=/run/edusphere-secrets.env "
+        "od -An -v -tx1 /proc/self/environ; status=$?; rm /run/edusphere-secrets.env; exit $status",
+    ).stdout
+    environment = dict(entry.partition(b"=")[::2] for entry in bytes.fromhex(dump).split(b"\0"))
+    read = {name: environment.get(name.encode()) for name in secrets()}
+    assert read == {name: value.encode() for name, value in secrets().items()}
+
+
+def test_compose_hands_every_secret_on(host: Host, text: str) -> None:
+    if not host.exists("docker"):
+        pytest.fail("this host has no docker; run the test where Docker Compose is installed, or deselect it")
+    stack = {"services": {"one": {"image": "none", "env_file": "secrets.env"}}}
+    host.run_expect([0], "mkdir -p /run/edusphere-compose")
+    write(host, "/run/edusphere-compose/secrets.env", text)
+    write(host, "/run/edusphere-compose/compose.yaml", json.dumps(stack))
+    resolved = host.run_expect([0], "docker compose --project-directory /run/edusphere-compose config --format json")
+    host.run_expect([0], "rm -r /run/edusphere-compose")
+    environment = json.loads(resolved.stdout)["services"]["one"]["environment"]
+    # What is resolved is itself a Compose file, in which a dollar sign is written twice.
+    assert {name: value.replace("$$", "$") for name, value in environment.items()} == secrets()
