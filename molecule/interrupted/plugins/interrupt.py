@@ -1,0 +1,76 @@
+"""A callback plugin for tests: ends ansible-playbook, and all its processes here, with SIGKILL at a task of choice.
+
+That is what a control node does that loses power.  What a killed task has begun on a managed host goes on there.  The
+environment names the task as the output has it ("role : name"); a run that never comes to it is not killed.
+
+INTERRUPT_BEFORE   the task that is not begun any more
+INTERRUPT_DURING   the task that has been begun, once the command in INTERRUPT_WHEN succeeds
+INTERRUPT_ITEM     the task with a loop whose first item is done, and the others are not
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+from ansible.executor.task_result import CallbackTaskResult
+from ansible.playbook.task import Task
+from ansible.plugins.callback import CallbackBase
+
+
+def descendants(ancestor: int) -> list[int]:
+    """The ids of all processes below ``ancestor``, which may have made sessions of their own."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            # The name, in parentheses, may hold anything; the parent's id is the second word after it.
+            parent = int((entry / "stat").read_text(errors="replace").rpartition(")")[2].split()[1])
+        except OSError:
+            continue  # It has just ended.
+        children.setdefault(parent, []).append(int(entry.name))
+    found, unseen = [], [ancestor]
+    while unseen:
+        below = children.get(unseen.pop(), [])
+        found += below
+        unseen += below
+    return found
+
+
+def kill() -> None:
+    """End this process and all below it, at once and without a last word."""
+    for process in descendants(os.getpid()):
+        os.kill(process, signal.SIGKILL)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def kill_when(command: str) -> None:
+    """Kill as soon as ``command`` succeeds."""
+    while subprocess.run(shlex.split(command), capture_output=True).returncode != 0:
+        time.sleep(0.1)
+    kill()
+
+
+class CallbackModule(CallbackBase):
+    """Watches for the task."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "interrupt"
+
+    def v2_playbook_on_task_start(self, task: Task, is_conditional: bool) -> None:  # noqa: ARG002 Ansible's signature
+        """Kill at once, or after a while."""
+        name = task.get_name()
+        if name == os.environ.get("INTERRUPT_BEFORE"):
+            kill()
+        if name == os.environ.get("INTERRUPT_DURING"):
+            threading.Thread(target=kill_when, args=[os.environ["INTERRUPT_WHEN"]], daemon=True).start()
+
+    def v2_runner_item_on_ok(self, result: CallbackTaskResult) -> None:
+        """Kill between two items."""
+        if result.task.get_name() == os.environ.get("INTERRUPT_ITEM"):
+            kill()

@@ -1,0 +1,170 @@
+"""Runs that are killed, each at another point, and started again.
+
+The tests build on each other: a first installation that is killed again and again, then changes of the finished site.
+A run that only has to come to one tier's tasks, and back to them, is given that tier's tag, which takes the time out of
+it: what the other tiers' tasks do before is the same each time.  The last run is a whole one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from behaviour.hosts import ROOT, playbook, variables_of
+from behaviour.visitor import Site
+from testinfra.host import Host
+
+HERE = Path(__file__).parent
+PROGRAM = (HERE / "discrepancies.py").read_text()
+RELEASES = "/srv/edusphere/releases"
+# Fails unless every pinned requirement is there.
+REQUIREMENTS_MET = r"""
+import importlib.metadata, pathlib, re
+pins = re.findall(r"^([\w-]+)==([^\s;]+)$", pathlib.Path("requirements.txt").read_text(), re.MULTILINE)
+assert len(pins) > 10 and all(importlib.metadata.version(name) == pin for name, pin in pins), pins
+"""
+
+
+class Kill(NamedTuple):
+    """Where a run is killed."""
+
+    how: str
+    """BEFORE, DURING or ITEM: see plugins/interrupt.py."""
+    task: str
+    tags: str
+
+
+# In this order, on a machine that is bare at the start.
+FIRST_INSTALLATION = [
+    Kill("BEFORE", "postgresql : Create the cluster", "all"),
+    # The one file is there and the other isn't, and the cluster doesn't run yet.
+    Kill("ITEM", "postgresql : Configure the server", "database"),
+    # Debian's package has started it with a configuration that is no more.
+    Kill("BEFORE", "redis : Run Redis", "database,cache"),
+    # What compiles goes on on the host.
+    Kill("DURING", "release : Install the application's requirements", "cache,app"),
+    Kill("BEFORE", "release : Put the release in place", "app"),
+    Kill("BEFORE", "backend : Record what serves", "app"),
+    Kill("BEFORE", "nginx : Configure nginx", "app"),
+]
+
+
+class Change(NamedTuple):
+    """A change of the finished site whose run is killed."""
+
+    settings: dict[str, Any]
+    kill: Kill
+    stale: str
+    """What doesn't run what its files say by then."""
+
+
+CHANGES = [
+    Change({"redis_settings": {"maxclients": 4000}}, Kill("BEFORE", "redis : Run Redis", "cache"), "redis"),
+    Change({"postgresql_max_connections": 90}, Kill("BEFORE", "postgresql : Run the server", "database"), "postgresql"),
+    Change(
+        {"edusphere_app_upload_limit": "3m"},
+        Kill("BEFORE", "nginx : Run nginx with its configuration", "edge"),
+        "nginx",
+    ),
+    Change(
+        {"edusphere_app_environment": {"TEST_CHANGE": "1"}, "backend_keepalive_timeout": 80},
+        Kill("BEFORE", "backend : Start the free slot", "app"),
+        "backend",
+    ),
+    Change(
+        {"edusphere_app_environment": {"TEST_CHANGE": "2"}},
+        Kill("BEFORE", "nginx : Configure nginx", "app"),
+        "backend",
+    ),
+    Change(
+        {"edusphere_app_environment": {"TEST_CHANGE": "3"}},
+        Kill("BEFORE", "backend : Stop the slot that no longer serves", "app"),
+        "backend",
+    ),
+]
+
+# What the changes so far come to.
+settings: dict[str, Any] = {}
+
+
+def deploy(tags: str) -> str:
+    """A run to its end; what it said."""
+    return playbook(
+        f"--tags={tags}", f"--extra-vars={json.dumps(settings)}", ANSIBLE_CALLBACKS_ENABLED="ansible.posix.timer"
+    ).stdout
+
+
+def deploy_until(kill: Kill, vm: Host) -> None:
+    """A run that is killed."""
+    run = playbook(
+        f"--tags={kill.tags}",
+        f"--extra-vars={json.dumps(settings)}",
+        check=False,
+        ANSIBLE_CALLBACKS_ENABLED="ansible.posix.timer",
+        ANSIBLE_CALLBACK_PLUGINS=str(HERE.parent / "plugins"),
+        **{f"INTERRUPT_{kill.how}": kill.task},
+        INTERRUPT_WHEN=f"ssh -F {ROOT}/.cache/testbed/ssh/config {vm.backend.hostname} pgrep --exact uv",
+    )
+    killed = run.returncode == -signal.SIGKILL
+    assert killed, f"the run was not killed at {kill}\n{run.stdout[-4000:]}{run.stderr[-2000:]}"
+
+
+def discrepancies(vm: Host) -> list[str]:
+    """Where what runs differs from what the files say."""
+    found: list[str] = json.loads(vm.check_output("python3 -c %s", PROGRAM))
+    return found
+
+
+def selectable(vm: Host) -> list[str]:
+    """The releases that a deployment can choose, every one of them whole."""
+    names: list[str] = vm.run("ls %s", RELEASES).stdout.split()
+    for name in names:
+        release = f"{RELEASES}/{name}"
+        assert json.loads(vm.check_output("cat %s/.release.json", release))["id"] == name
+        vm.check_output("cd %s && ls frontend/dist/index.html staticfiles/staticfiles.json media logs", release)
+        vm.check_output("cd %s && .venv/bin/python -c %s", release, REQUIREMENTS_MET)
+    return names
+
+
+@pytest.fixture(scope="module")
+def site(groups: dict[str, list[str]], vm_address: str) -> Site:
+    """The site, as visitors reach it."""
+    (name,) = groups["all"]
+    return Site(f"http://{variables_of(name)['edusphere_domain']}", vm_address)
+
+
+@pytest.mark.parametrize("kill", FIRST_INSTALLATION, ids=lambda kill: kill.task)
+def test_first_installation(vm: Host, kill: Kill) -> None:
+    """No release can be chosen before it is whole."""
+    deploy_until(kill, vm)
+    if kill.how == "DURING":
+        assert vm.run("pgrep --exact uv").rc == 0, "nothing was left running on the host"
+    complete = kill.task in ("backend : Record what serves", "nginx : Configure nginx")
+    assert len(selectable(vm)) == complete
+
+
+def test_first_installation_ends(vm: Host) -> None:
+    deploy("all")
+    assert discrepancies(vm) == []
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.kill.task)
+def test_change(vm: Host, site: Site, change: Change) -> None:
+    """The site serves all the while, and runs what its files say once the run was started again."""
+    settings.update(change.settings)
+    deploy_until(change.kill, vm)
+    assert {found.partition(":")[0] for found in discrepancies(vm)} == {change.stale}
+    assert site.get("/api/health/ready/").status_code == 200
+
+    deploy(change.kill.tags)
+    assert discrepancies(vm) == []
+
+
+def test_nothing_is_left_to_do(vm: Host) -> None:
+    said = deploy("all")
+    assert re.findall(r"changed=(\d+)", said) == ["0"], said[-6000:]
+    assert len(selectable(vm)) == 1
