@@ -1,4 +1,4 @@
-"""Environment files as a real systemd and a real Docker Compose read them; run with ``pytest --hosts=…``, as root there."""
+"""Environment files as a real systemd and a real Docker Compose read them. To run as root: ``pytest --hosts=…``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SECRETS = 400
 
 # Everything that means something to a shell, to systemd or to Compose, control characters, and text beyond ASCII.
 AWKWARD = (
-    "\\\"$`'#{}()[]<>|&;=%!?*~^@+,.:-_/ \t\v\f\b\a\x1b\x7f\x01" + "éß€日本😀\u00a0\u2028\ufeff\u0301" + "abnrtvfx0179AZ"
+    "\\\"$`'#{}()[]<>|&;=%!?*~^@+,.:-_/ \t\r\v\f\b\a\x1b\x7f\x01" + "éß€日本😀\u00a0\u2028\ufeff\u0301" + "abnrtvfx0179AZ"
 )
 
 
@@ -42,7 +42,7 @@ def secrets() -> dict[str, str]:
         "'",
         "a=b",
         "é",
-        "\t",
+        "\r",
     ]
     texts += ["\\" * length + end for length in range(1, 5) for end in ("", "$", '"', "`", "n", "0", "x41", "u00e9")]
     while len(texts) < SECRETS:
