@@ -26,7 +26,7 @@ demo-down: ## Remove the demo and all that belongs to it
 	@scripts/demo down
 
 .PHONY: test
-test: bootstrap ## Run every test, in parts: $(PARTS)
+test: bootstrap ## Run every test: lint, unit, sanity, molecule, e2e; each is a target of its own
 	@scripts/test $(PARTS)
 
 .PHONY: lint
