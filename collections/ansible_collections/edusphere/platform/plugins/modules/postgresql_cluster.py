@@ -111,7 +111,7 @@ class Cluster(t.NamedTuple):
 
 
 def parse_pid_file(text: str) -> t.Tuple[int, int]:
-    """Process id and port from C(postmaster.pid), its lines 1 and 4; 0 for one that a starting server has yet to write."""
+    """Process id and port from C(postmaster.pid), its lines 1 and 4; 0 for one that is not written yet."""
     lines = text.splitlines()
     process, port = (
         int(lines[index]) if index < len(lines) and lines[index].strip().isdigit() else 0 for index in (0, 3)
@@ -141,8 +141,8 @@ DATA_ELSEWHERE = (
     " in its postgresql.conf."
 )
 FOREIGN_DATA = (
-    "postgresql_data_directory: {wanted.data_directory} is not empty and belongs to no cluster of this host. Set it to an"
-    " empty directory (for a mount point: one below it), or, if it is a cluster's data, give it a configuration with:"
+    "postgresql_data_directory: {wanted.data_directory} is not empty and belongs to no cluster of this host. Set it to"
+    " an empty directory (for a mount point: one below it), or, if it is a cluster's data, give it a configuration:"
     " pg_createcluster --datadir={wanted.data_directory} --port={wanted.port} {wanted.version} {wanted.name}"
 )
 
