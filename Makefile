@@ -59,9 +59,13 @@ bench: bootstrap ## Measure how long a deployment takes (no test)
 	scripts/testbed up
 	pytest tests/bench
 
+.PHONY: secrets
+secrets: bootstrap ## Make a site's secrets, in a vault: make secrets SITE=prod
+	@scripts/secrets $(SITE)
+
 .PHONY: docs
 docs: bootstrap ## Write docs/variables.md anew from the roles' argument_specs
-	python scripts/variables > docs/variables.md
+	python scripts/variables.py > docs/variables.md
 
 .PHONY: lock
 lock: ## Write requirements.lock anew from pyproject.toml
