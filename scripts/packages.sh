@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the scripts that may install Debian packages on the control node.
 
 is_root_on_debian() { [ "$(id -u)" = 0 ] && (. /etc/os-release 2>/dev/null && [ "$ID" = debian ]); }
