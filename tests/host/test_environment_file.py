@@ -16,9 +16,8 @@ SEED = 20261122
 SECRETS = 400
 
 # Everything that means something to a shell, to systemd or to Compose, control characters, and text beyond ASCII.
-AWKWARD = (
-    "\\\"$`'#{}()[]<>|&;=%!?*~^@+,.:-_/ \t\r\v\f\b\a\x1b\x7f\x01" + "éß€日本😀\u00a0\u2028\ufeff\u0301" + "abnrtvfx0179AZ"
-)
+SPECIAL = "\\\"$`'#{}()[]<>|&;=%!?*~^@+,.:-_/ \t\r\v\f\b\a\x1b\x7f\x01éß€日本😀\u00a0\u2028\ufeff\u0301"
+AWKWARD = SPECIAL + "abnrtvfx0179AZ"  # Letters and digits that mean something after a backslash.
 
 
 def secrets() -> dict[str, str]:
