@@ -7,18 +7,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 from ansible.errors import AnsibleError
+from ansible.module_utils.compat.version import LooseVersion
 from ansible.plugins.action import ActionBase
 from ansible.release import __version__ as ansible_version
 from ansible_collections.edusphere.platform.plugins.plugin_utils.preflight import Host, Site, judge
 from ansible_collections.edusphere.platform.plugins.plugin_utils.survey import Survey, parse
-from packaging.specifiers import SpecifierSet
-from packaging.version import Version
 
 
 class ActionModule(ActionBase):
@@ -99,8 +99,8 @@ def look(result: Mapping[str, Any]) -> tuple[Survey | None, str]:
 
 
 def too_old(version: str) -> Iterator[str]:
-    """A problem when this ansible-core is not one that the collection's meta/runtime.yml takes."""
+    """A problem when this ansible-core is older than the one in the collection's meta/runtime.yml."""
     runtime = Path(__file__).parents[2] / "meta" / "runtime.yml"
-    wanted = yaml.safe_load(runtime.read_text(encoding="utf-8"))["requires_ansible"]
-    if not SpecifierSet(wanted).contains(Version(version).base_version):
+    wanted = yaml.safe_load(runtime.read_text(encoding="utf-8"))["requires_ansible"].removeprefix(">=")
+    if LooseVersion(re.split(r"[a-z]", version, maxsplit=1)[0]) < LooseVersion(wanted):
         yield f"ansible-core: {version} runs on the control node and {wanted} is needed; scripts/bootstrap gets it"
