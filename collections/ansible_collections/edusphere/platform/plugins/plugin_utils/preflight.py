@@ -51,6 +51,9 @@ TAKEN_NAMES = {"backup", "mail", "man", "news", "nginx", "postgres", "postgresql
 LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 HOST_NAME = re.compile(rf"{LABEL}(?:\.{LABEL})*")
 
+# A dotted Python module.
+MODULE = r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*"
+
 # Paths in a release, by the setting that has them.
 RELEASE_PATHS = (
     "edusphere_app_requirements",
@@ -113,6 +116,7 @@ def _settings(site: Site, settings: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with the settings alone."""
     yield from _identity(settings)
     yield from _secrets(settings)
+    yield from _application(settings)
     yield from _source(settings)
     yield from _paths(settings)
     yield from _prefixes(settings)
@@ -141,6 +145,32 @@ def _identity(settings: Mapping[str, Any]) -> Iterator[str]:
             yield f"edusphere_domain_aliases: {alias!r} is no host name"
         elif alias == settings.get("edusphere_domain"):
             yield f"edusphere_domain_aliases: {alias!r} is edusphere_domain already; remove it"
+    url = settings.get("edusphere_public_url")
+    if url is not None and not re.fullmatch(r"https?://[^\s/?#]+", url):
+        yield f"edusphere_public_url: {url!r} must be a scheme, a host and perhaps a port, without a slash at the end"
+    address = settings.get("edusphere_private_address")
+    if address is not None and not _is_address(address):
+        yield f"edusphere_private_address: {address!r} is no IP address"
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _application(settings: Mapping[str, Any]) -> Iterator[str]:
+    for name, form in (("edusphere_app_settings_module", MODULE), ("edusphere_app_asgi", rf"{MODULE}:[A-Za-z_][\w.]*")):
+        if name in settings and not re.fullmatch(form, settings[name]):
+            yield f"{name}: {settings[name]!r} is no Python module{':attribute' if name.endswith('asgi') else ''}"
+    for module, text in settings.get("edusphere_app_overlay_modules", {}).items():
+        if not re.fullmatch(MODULE, module) or not isinstance(text, str):
+            yield f"edusphere_app_overlay_modules: {module!r} must be a Python module's name, with its source as text"
+    for replacement in settings.get("edusphere_app_frontend_replacements", []):
+        if not _compiles(replacement["regexp"]):
+            yield f"edusphere_app_frontend_replacements: {replacement['regexp']!r} is no regular expression"
     limit = settings.get("edusphere_app_upload_limit")
     if limit is not None and not re.fullmatch(r"[0-9]+[kKmMgG]?", limit):
         yield f"edusphere_app_upload_limit: {limit!r} is no size; write it as nginx does, for instance 10m"
@@ -180,9 +210,10 @@ def _secrets(settings: Mapping[str, Any]) -> Iterator[str]:
             yield from _secret(name, settings[name], length, characters)
     forbid_dollar = settings.get("edusphere_app_forbid_leading_dollar", False)
     values = {name: settings[name] for name in SECRETS if name in settings}
-    for group in ("edusphere_app_environment", "edusphere_app_secrets"):
+    for group in ("edusphere_app_environment", "edusphere_app_secrets", "edusphere_app_frontend_environment"):
         for key, value in settings.get(group, {}).items():
-            values[f"{group}.{key}"] = value
+            if group != "edusphere_app_frontend_environment":
+                values[f"{group}.{key}"] = value
             try:
                 env_file({key: value})
             except AnsibleFilterError as error:
@@ -417,8 +448,8 @@ def _topology(site: Site) -> Iterator[str]:
             "mount one storage at edusphere_root/shared on each of them and set it to true"
         )
     builder = settings.get("edusphere_builder")
-    if builder is not None and builder not in site.groups.get("all", []):
-        yield f"edusphere_builder: the inventory has no host {builder!r}"
+    if builder is not None and not any(builder in hosts for hosts in members.values()):
+        yield f"edusphere_builder: {builder!r} is in none of the groups {', '.join(GROUPS)}; name one of their hosts"
 
 
 def services(site: Site, host: Host) -> list[tuple[str, int, set[str]]]:
