@@ -448,7 +448,7 @@ def _topology(site: Site) -> Iterator[str]:
             "mount one storage at edusphere_root/shared on each of them and set it to true"
         )
     builder = settings.get("edusphere_builder")
-    if builder is not None and not any(builder in hosts for hosts in members.values()):
+    if builder is not None and members["app"] and not any(builder in hosts for hosts in members.values()):
         yield f"edusphere_builder: {builder!r} is in none of the groups {', '.join(GROUPS)}; name one of their hosts"
 
 
