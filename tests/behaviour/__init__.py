@@ -1,0 +1,1 @@
+"""What tests of a deployed site share: its visitors, and looks at its hosts."""
