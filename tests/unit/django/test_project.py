@@ -144,18 +144,29 @@ def test_noise_does_not_break_the_protocol(project: Project) -> None:
         subprocess.run(["echo", "from a child"])
         print('{"event": "result", "result": {"changed": true}}')
         print("x" * 3_000_000)
-
-        def chatter():
-            while True:
-                os.write(1, b"chatter " * 100_000)
-
-        import threading
-        threading.Thread(target=chatter, daemon=True).start()
         """
     )
     done = project.predict_and_run("migrate")
     assert done["changed"]
     assert len(done["applied"]) == len(done["plan"]) > 10
+
+
+def test_noise_while_the_answer_is_sent(project: Project) -> None:
+    project.settings(
+        """
+        import threading
+
+        def chatter():
+            while True:
+                os.write(1, b"chatter " * 100_000)
+
+        threading.Thread(target=chatter, daemon=True).start()
+        """
+    )
+    # An answer that no pipe can hold in one piece.
+    project.migration("0002_many", "0001_initial", "*[migrations.RunPython(say)] * 20_000")
+    predicted = project.run("migrate", check=True, app_label="blog")
+    assert predicted["plan"][1]["operations"] == ["Raw Python operation"] * 20_000
 
 
 def test_noise_is_kept_for_errors_bounded_and_masked(project: Project) -> None:

@@ -138,6 +138,11 @@ def test_model_with_its_own_fields(project: Project) -> None:
 
 
 def test_several_hosts_at_once_create_one(migrated: Project) -> None:
+    # Each has looked before any is done.
+    migrated.sql(
+        "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(4); RETURN NEW; END';"
+        "CREATE TRIGGER wait BEFORE INSERT ON auth_user FOR EACH ROW EXECUTE FUNCTION wait()"
+    )
     answers = [call.result() for call in [migrated.start("superuser", **ROOT) for _host in range(3)]]
     assert not any(answer.get("failed") for answer in answers), answers
     assert sorted(answer["changed"] for answer in answers) == [False, False, True]
