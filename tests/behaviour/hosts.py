@@ -62,9 +62,13 @@ def _run(*command: str, check: bool, **environment: str) -> subprocess.Completed
     run = subprocess.run(
         command,
         cwd=ROOT,
-        # Without the table of durations.
+        # Without the table of durations. Ansible 2.19 fails on an empty list: this one is there anyway.
         env=os.environ
-        | {"ANSIBLE_CONFIG": f"{ROOT}/ansible.cfg", "ANSIBLE_CALLBACKS_ENABLED": "", "ANSIBLE_NOCOLOR": "1"}
+        | {
+            "ANSIBLE_CONFIG": f"{ROOT}/ansible.cfg",
+            "ANSIBLE_CALLBACKS_ENABLED": "ansible.builtin.default",
+            "ANSIBLE_NOCOLOR": "1",
+        }
         | environment,
         capture_output=True,
         text=True,
