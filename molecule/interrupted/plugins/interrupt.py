@@ -50,7 +50,9 @@ def kill() -> None:
 
 def kill_when(command: str) -> None:
     """Kill as soon as ``command`` succeeds."""
-    while subprocess.run(shlex.split(command), capture_output=True).returncode != 0:
+    # No pipes: the worker that is forked at the same time would keep them open.
+    nowhere = subprocess.DEVNULL
+    while subprocess.run(shlex.split(command), stdin=nowhere, stdout=nowhere, stderr=nowhere).returncode != 0:
         time.sleep(0.1)
     kill()
 
