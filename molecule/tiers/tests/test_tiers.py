@@ -30,6 +30,7 @@ PRIVATE = [
     ("tiers-app2", 8000, {"tiers-edge"}),
 ]
 RESTART_SECONDS = 120
+LIVE_SLOT = "import json; print(json.load(open('/srv/edusphere/records/live.fact'))['slot'])"
 
 
 @contextmanager
@@ -225,6 +226,17 @@ def test_an_app_host_is_lost(site: Site, address: Address) -> None:
         except (AssertionError, requests.RequestException):
             assert time.monotonic() < deadline, "tiers-app2 does not serve again"
             time.sleep(2)
+
+
+def test_a_backend_is_lost(site: Site, connect: Connect) -> None:
+    """Its front is there and has nothing to pass on."""
+    host = connect("tiers-app1")
+    host.check_output("systemctl stop 'edusphere-backend@*'")
+    try:
+        for _ in range(12):
+            assert site.get("/api/version/").status_code == 200
+    finally:
+        host.check_output("systemctl start edusphere-backend@$(python3 -c %s)", LIVE_SLOT)
 
 
 def test_one_host_alone(connect: Connect, address: Address) -> None:
