@@ -1,17 +1,18 @@
 // Fails when package.json's "engines.node" doesn't admit this Node.js. npm only warns of that.
 const { createRequire } = require("node:module");
-const { execFileSync } = require("node:child_process");
-const { readFileSync, realpathSync } = require("node:fs");
+const { existsSync, readFileSync } = require("node:fs");
+const { dirname, join } = require("node:path");
+
+// npm always brings semver: beside itself in npm's own package, or where the distribution keeps modules.
+const homes = [join(dirname(dirname(process.execPath)), "lib/node_modules/npm/package.json"), "/usr/share/nodejs/npm/package.json"];
 
 const wanted = JSON.parse(readFileSync("package.json", "utf8")).engines?.node;
 if (wanted) {
-  // npm always brings semver: beside itself in npm's own package, or where the distribution keeps modules.
-  const npm = realpathSync(execFileSync("sh", ["-c", "command -v npm"], { encoding: "utf8" }).trim());
-  const semver = createRequire(npm)("semver");
+  const semver = createRequire(homes.find(existsSync))("semver");
   if (!semver.satisfies(process.version, wanted)) {
     console.error(
-      `The frontend's package.json wants Node.js ${wanted}, and the builder has ${process.version}. ` +
-        "Install a Node.js that fits on the builder. Nothing that serves was touched.",
+      `The frontend's package.json wants Node.js ${wanted}, and this is ${process.version}. ` +
+        "Set edusphere_app_node_version to a version that fits. Nothing that serves was touched.",
     );
     process.exit(1);
   }

@@ -8,7 +8,13 @@ import tomllib
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+try:
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+except ImportError as error:
+    PACKAGING_MISSING: ImportError | None = error
+else:
+    PACKAGING_MISSING = None
 
 DOCUMENTATION = r"""
 name: unmet_python
@@ -47,6 +53,10 @@ def unmet_python(pyproject: str, version: str) -> str:
 
     Raises AnsibleFilterError when the text isn't TOML or the requirement isn't a version specifier.
     """
+    if PACKAGING_MISSING:
+        raise AnsibleFilterError(
+            "unmet_python needs the Python package packaging on the control node"
+        ) from PACKAGING_MISSING
     try:
         required = tomllib.loads(pyproject).get("project", {}).get("requires-python", "")
         met = SpecifierSet(required).contains(version, prereleases=True)
