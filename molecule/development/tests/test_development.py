@@ -166,9 +166,11 @@ def test_the_backends_own_tests(vm: Host) -> None:
 
 
 def test_the_frontends_own_tests(vm: Host) -> None:
-    said = as_developer(vm, "env HOME=/tmp/developer CI=1 NO_COLOR=1 npm --prefix frontend test 2>&1")
+    """With the Node.js that the dev server has."""
+    environment = vm.check_output("systemctl show --property Environment --value edusphere-vite")
+    said = as_developer(vm, f"env {environment} CI=1 NO_COLOR=1 npm --prefix frontend test 2>&1")
     assert re.search(r"Tests +\d+ passed", said)
-    as_developer(vm, "env HOME=/tmp/developer npm --prefix frontend run typecheck")
+    as_developer(vm, f"env {environment} npm --prefix frontend run typecheck")
 
 
 def test_check_mode_sees_nothing_to_do() -> None:
