@@ -21,7 +21,7 @@ REDIS_UNITS = {"kb": 1024, "mb": 1024**2, "gb": 1024**3}
 def output(*command: str, **environment: str) -> str:
     """What a command says; one that fails says it as well."""
     run = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True)
-    return (run.stdout if run.returncode == 0 else f"{run.stdout}{run.stderr}").strip()
+    return (run.stdout if run.returncode == 0 else f"{run.stdout}{run.stderr}").rstrip("\n")
 
 
 def redis() -> Iterator[str]:
