@@ -1,6 +1,7 @@
 """Wait until a backend answers on its unix socket: wait_alive.py SOCKET HOST SCHEME PATH.
 
-Ends with 0 at the first answer 200. systemd's TimeoutStartSec ends it otherwise, and its last line in the journal says why.
+Ends with 0 at the first answer 200. systemd's TimeoutStartSec ends it otherwise, and its last line in the journal says
+why.
 """
 
 import http.client

@@ -57,7 +57,7 @@ def private_addresses(hosts: Iterable[str], hostvars: Mapping[str, Mapping[str, 
             address = variables.get("ansible_facts", {}).get("default_ipv4", {}).get("address")
         if not address:
             raise AnsibleFilterError(
-                f"The address of {host} is not known: set edusphere_private_address for it, or let its facts be gathered."
+                f"The address of {host} is not known: set edusphere_private_address for it, or gather its facts."
             )
         addresses.append(str(address))
     return addresses

@@ -22,7 +22,8 @@ short_description: What a project requires of Python and a version doesn't meet
 version_added: "0.1.0"
 author: EduSphere Platform (@edusphere)
 description:
-  - Reads C(project.requires-python) from the text of a C(pyproject.toml) and compares a version with it, by the rules of PEP 440.
+  - Reads C(project.requires-python) from the text of a C(pyproject.toml) and compares a version with it, by the rules
+    of PEP 440.
 positional: version
 options:
   _input:
@@ -43,7 +44,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The requirement, for instance C(>=3.12), where the version doesn't meet it; empty where it does or nothing is required.
+  description:
+    - The requirement, for instance C(>=3.12), where the version doesn't meet it; empty where it does or nothing is
+      required.
   type: str
 """
 
