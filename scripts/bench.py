@@ -1,7 +1,7 @@
 """Print what a run of site.yml that changes nothing costs on one VM, the demo.
 
-Its seconds stand beside those of a playbook with as many pings, run in turn on the same host, since seconds alone say more
-about the machine than about the roles. Medians of three.
+Its seconds stand beside those of a playbook with as many pings, run in turn on the same host, since seconds alone say
+more about the machine than about the roles. Medians of three.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NOT_EXECUTED = ("include", "import", "validate_argument_spec")
 
 
 def run(playbook: str) -> tuple[float, int, int]:
-    """Return the seconds that a run of the playbook takes, and how many tasks it executed and how many of them changed."""
+    """Return the seconds that a run of the playbook takes, the tasks it executes, and how many of them changed something."""
     started = time.monotonic()
     output = subprocess.run(
         ["ansible-playbook", playbook, "--inventory", "inventories/demo"],
