@@ -113,7 +113,7 @@ def test_watching_costs_little(vm: Host) -> None:
     reloader = vm.check_output("systemctl show --property MainPID --value 'edusphere-backend@*' | grep -v '^0*$'")
     script = 'before=$(awk "{ print \\$14 + \\$15 }" "$1"); sleep 10; awk "{ print \\$14 + \\$15 - $before }" "$1"'
     ticks = int(vm.check_output("sh -c %s sh %s", script, f"/proc/{reloader}/stat"))
-    assert ticks < 100, f"{ticks / 10} % of a core, with nobody there"
+    assert ticks < 40, f"{ticks / 10} % of a core, with nobody there"
 
 
 def test_static_files_come_from_the_sources(site: Site, vm: Host) -> None:
