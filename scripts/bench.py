@@ -21,7 +21,7 @@ NOT_EXECUTED = ("include", "import", "validate_argument_spec")
 
 
 def run(playbook: str) -> tuple[float, int, int]:
-    """Return the seconds that a run of the playbook takes, the tasks it executes, and how many of them changed something."""
+    """Return a run's seconds, how many of its tasks did something on a host, and how many changed something."""
     started = time.monotonic()
     output = subprocess.run(
         ["ansible-playbook", playbook, "--inventory", "inventories/demo"],
