@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -106,13 +107,15 @@ def backend(live: dict[str, str]) -> Iterator[str]:
         yield f"backend: it was started as `{runs_as}`, the unit says `{argv}`"
 
 
-def request(method: str, path: str, size: int = 0, send: bool = True) -> tuple[int, bytes]:
-    """The site's answer; without `send` the body of `size` zeros is only announced."""
+def request(method: str, path: str, size: int = 0) -> tuple[int, bytes]:
+    """The site's answer to a request with a body of ``size`` zeros."""
     connection = http.client.HTTPConnection("127.0.0.1", 80, timeout=20)
     connection.putrequest(method, path, skip_host=True)
     connection.putheader("Host", DOMAIN)
     connection.putheader("Content-Length", str(size))
-    connection.endheaders(bytes(size) if send else None)
+    # What is too long is refused before it is there.
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        connection.endheaders(bytes(size))
     answer = connection.getresponse()
     return answer.status, answer.read()
 
@@ -123,7 +126,7 @@ def nginx(live: dict[str, str]) -> Iterator[str]:
     if f"/run/edusphere-backend-{live['slot']}/http.sock" not in says:
         yield f"nginx: its files don't name slot {live['slot']}, which the record does"
     limit = int(re.findall(r"client_max_body_size (\d+)m;", says)[-1]) * 1024**2
-    if request("POST", "/api/me/avatar/", limit + 1, send=False)[0] != http.client.REQUEST_ENTITY_TOO_LARGE:
+    if request("POST", "/api/me/avatar/", limit + 1)[0] != http.client.REQUEST_ENTITY_TOO_LARGE:
         yield f"nginx: takes more than {limit} bytes"
     if request("POST", "/api/me/avatar/", limit)[0] == http.client.REQUEST_ENTITY_TOO_LARGE:
         yield f"nginx: refuses {limit} bytes"

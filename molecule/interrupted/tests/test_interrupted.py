@@ -87,20 +87,25 @@ CHANGES = [
     ),
 ]
 
-# What the changes so far come to.
-settings: dict[str, Any] = {}
+
+def settings(changes: list[Change]) -> str:
+    """The argument with what the inventory would say after these changes."""
+    merged: dict[str, Any] = {}
+    for change in changes:
+        merged.update(change.settings)
+    return f"--extra-vars={json.dumps(merged)}"
 
 
-def deploy(tags: str) -> str:
+def deploy(tags: str, changes: list[Change]) -> str:
     """A run to its end; what it said."""
-    return playbook(f"--tags={tags}", f"--extra-vars={json.dumps(settings)}").stdout
+    return playbook(f"--tags={tags}", settings(changes)).stdout
 
 
-def deploy_until(kill: Kill, vm: Host) -> None:
+def deploy_until(kill: Kill, vm: Host, changes: list[Change]) -> None:
     """A run that is killed."""
     run = playbook(
         f"--tags={kill.tags}",
-        f"--extra-vars={json.dumps(settings)}",
+        settings(changes),
         check=False,
         ANSIBLE_CALLBACK_PLUGINS=str(HERE.parent / "plugins"),
         **{f"INTERRUPT_{kill.how}": kill.task},
@@ -137,7 +142,7 @@ def site(groups: dict[str, list[str]], vm_address: str) -> Site:
 @pytest.mark.parametrize("kill", FIRST_INSTALLATION, ids=lambda kill: kill.task)
 def test_first_installation(vm: Host, kill: Kill) -> None:
     """No release can be chosen before it is whole."""
-    deploy_until(kill, vm)
+    deploy_until(kill, vm, [])
     if kill.how == "DURING":
         # As slow as a compiler can be: it is still there when the next run builds.
         vm.check_output("pkill --signal STOP --euid edusphere-build")
@@ -148,23 +153,23 @@ def test_first_installation(vm: Host, kill: Kill) -> None:
 
 
 def test_first_installation_ends(vm: Host) -> None:
-    deploy("all")
+    deploy("all", [])
     assert discrepancies(vm) == []
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.kill.task)
 def test_change(vm: Host, site: Site, change: Change) -> None:
     """The site serves all the while, and runs what its files say once the run was started again."""
-    settings.update(change.settings)
-    deploy_until(change.kill, vm)
+    changes = CHANGES[: CHANGES.index(change) + 1]
+    deploy_until(change.kill, vm, changes)
     assert {found.partition(":")[0] for found in discrepancies(vm)} == {change.stale}
     assert site.get("/api/health/ready/").status_code == 200
 
-    deploy(change.kill.tags)
+    deploy(change.kill.tags, changes)
     assert discrepancies(vm) == []
 
 
 def test_nothing_is_left_to_do(vm: Host) -> None:
-    said = deploy("all")
+    said = deploy("all", CHANGES)
     assert re.findall(r"changed=(\d+)", said) == ["0"], said[-6000:]
     assert selectable(vm)
