@@ -81,6 +81,20 @@ def wait_until_ready(site: Site, seconds: int = RESTART_SECONDS) -> None:
         time.sleep(1)
 
 
+@pytest.fixture
+def both_serve(site: Site, connect: Connect) -> None:
+    """Wait until the edge uses both app hosts: one that failed is left alone for some seconds."""
+    deadline = time.monotonic() + RESTART_SECONDS
+    while True:
+        marker = uuid.uuid4().hex
+        for _ in range(4):
+            site.get(f"/api/version/?{marker}")
+        if all(who_served(marker, connect).values()):
+            break
+        assert time.monotonic() < deadline, "the edge leaves an app host alone"
+        time.sleep(1)
+
+
 def test_only_over_tls(site: Site, connect: Connect) -> None:
     plain = Site(f"http://{site.name}", site.address)
     answer = plain.get("/rooms/lobby?a=b")
@@ -207,6 +221,7 @@ def test_hosts_have_only_what_they_are_for(connect: Connect) -> None:
     }
 
 
+@pytest.mark.usefixtures("both_serve")
 def test_an_app_host_is_lost(site: Site, address: Address) -> None:
     """Every request is answered meanwhile, and the host serves again when it is back."""
     subprocess.run(["docker", "stop", "--time", "60", "tiers-app2"], check=True, capture_output=True)
@@ -228,6 +243,7 @@ def test_an_app_host_is_lost(site: Site, address: Address) -> None:
             time.sleep(2)
 
 
+@pytest.mark.usefixtures("both_serve")
 def test_a_backend_is_lost(site: Site, connect: Connect) -> None:
     """Its front is there and has nothing to pass on."""
     host = connect("tiers-app1")
