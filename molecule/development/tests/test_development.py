@@ -111,9 +111,9 @@ def test_django_reloads(site: Site, vm: Host) -> None:
 def test_watching_costs_little(vm: Host) -> None:
     """The reloader looks at the application's own files, not at all that it depends on."""
     reloader = vm.check_output("systemctl show --property MainPID --value 'edusphere-backend@*' | grep -v '^0*$'")
-    script = 'before=$(awk "{ print \\$14 + \\$15 }" "$1"); sleep 10; awk "{ print \\$14 + \\$15 - $before }" "$1"'
+    script = 'before=$(awk "{ print \\$14 + \\$15 }" "$1"); sleep 5; awk "{ print \\$14 + \\$15 - $before }" "$1"'
     ticks = int(vm.check_output("sh -c %s sh %s", script, f"/proc/{reloader}/stat"))
-    assert ticks < 40, f"{ticks / 10} % of a core, with nobody there"
+    assert ticks < 20, f"{ticks / 5} % of a core, with nobody there"
 
 
 def test_static_files_come_from_the_sources(site: Site, vm: Host) -> None:
