@@ -15,7 +15,7 @@ from testinfra.host import Host
     [
         ("/etc/edusphere", "root", "root", 0o755),
         ("/etc/edusphere/app.env", "root", "edusphere", 0o640),
-        ("/etc/edusphere/python", "root", "root", 0o755),
+        ("/srv/edusphere/current/.overlay", "root", "root", 0o755),
         ("/etc/redis/redis.conf", "redis", "redis", 0o640),
         ("/srv/edusphere", "root", "root", 0o755),
         ("/srv/edusphere/releases", "root", "root", 0o755),
