@@ -147,7 +147,7 @@ def test_first_installation(vm: Host, kill: Kill) -> None:
     deploy_until(kill, vm, [])
     if kill.how == "DURING":
         # As slow as a compiler can be: it is still there when the next run builds.
-        vm.check_output("pkill --signal STOP --euid edusphere-build")
+        vm.check_output("pkill --signal STOP --exact uv")
     else:
         assert vm.run("pgrep --list-full --euid edusphere-build").stdout == ""
     complete = kill.task in ("backend : Record what serves", "backend : Note what serves from now on")
