@@ -77,12 +77,14 @@ def _run(*command: str, check: bool, **environment: str) -> subprocess.Completed
     return run
 
 
-def playbook(*arguments: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run site.yml on the scenario's hosts.
+def playbook(
+    *arguments: str, name: str = "site.yml", check: bool = True, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a playbook on the scenario's hosts, named as from the repository's root.
 
     With `check`, a run that fails raises AssertionError with the end of what it said.
     """
-    return _run("ansible-playbook", "site.yml", *inventories(), *arguments, check=check, **environment)
+    return _run("ansible-playbook", name, *inventories(), *arguments, check=check, **environment)
 
 
 def ansible(pattern: str, module: str, **arguments: object) -> None:
