@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from behaviour.hosts import playbook
 from behaviour.visitor import Site
+from testinfra.host import Host
 
 CHANGED = re.compile(r"^\S+ +: ok=\d+ +changed=(\d+)", re.M)
 
@@ -26,6 +28,11 @@ def block(table: str, host: str) -> dict[str, str]:
 
 def test_overlay_module_is_in_force(site: Site) -> None:
     assert site.get("/api/version/").headers["Referrer-Policy"] == "no-referrer"
+
+
+def test_service_accounts_have_one_number(connect: Callable[[str], Host]) -> None:
+    """Or the owner of a shared file would be another account on the other host."""
+    assert {connect(name).user("edusphere").uid for name in ("tiers-app1", "tiers-app2")} == {880}
 
 
 def test_a_redirect_of_nginx_names_no_host(site: Site) -> None:

@@ -499,7 +499,10 @@ def _host(site: Site, host: Host) -> Iterator[str]:
     for path in _large_directories(site, host):
         mount, free = survey.free_mb(path)
         if free < site.minimum_disk_mb:
-            yield f"host {host.name}: {path} needs {site.minimum_disk_mb} MiB of disk, and {mount} has {free} left"
+            yield (
+                f"host {host.name}: {path} needs {site.minimum_disk_mb} MiB of disk, and {mount} has {free} left; "
+                "make room, or lower preflight_minimum_disk_mb"
+            )
     listeners = {listener.port: listener for listener in survey.listeners}
     for name, port, programs in services(site, host):
         listener = listeners.get(port)
