@@ -67,6 +67,8 @@ def _run(*command: str, check: bool, **environment: str) -> subprocess.Completed
         | {
             "ANSIBLE_CONFIG": f"{ROOT}/ansible.cfg",
             "ANSIBLE_CALLBACKS_ENABLED": "ansible.builtin.default",
+            # molecule asks for colours, which what reads the output would have to know.
+            "ANSIBLE_FORCE_COLOR": "0",
             "ANSIBLE_NOCOLOR": "1",
         }
         | environment,
