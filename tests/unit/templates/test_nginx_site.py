@@ -1,0 +1,152 @@
+"""What nginx is told in each topology: where it listens, to whom it passes requests, which headers it adds."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+ADDRESSES = {"one": "192.0.2.1", "two": "192.0.2.2", "three": "192.0.2.3"}
+SETTINGS = {
+    "edusphere_domain": "edusphere.test",
+    "edusphere_app_source": "unused",
+    "edusphere_secret_key": "unused",
+    "edusphere_database_password": "unused",
+    "edusphere_redis_password": "unused",
+    "ansible_python_interpreter": sys.executable,
+}
+# The roles' own variables, and no host: what would be written is written here.
+PLAYBOOK = [
+    {
+        "hosts": "all",
+        "connection": "local",
+        "gather_facts": True,
+        "gather_subset": ["!all", "network"],
+        "vars_files": [f"{ROOT}/roles/nginx/defaults/main.yml", f"{ROOT}/roles/nginx/vars/main.yml"],
+        "tasks": [
+            {"import_role": {"name": "settings", "rolespec_validate": False, "public": True}},
+            {
+                "ansible.builtin.template": {
+                    "src": f"{ROOT}/roles/nginx/templates/site.conf.j2",
+                    "dest": "{{ playbook_dir }}/{{ inventory_hostname }}.conf",
+                    "mode": "0644",
+                }
+            },
+        ],
+    }
+]
+Render = Callable[..., dict[str, str]]
+
+
+@pytest.fixture
+def render(tmp_path: Path) -> Render:
+    """A function that gives each host's site, for groups of hosts and settings."""
+
+    def rendered(groups: Mapping[str, list[str]], **settings: Any) -> dict[str, str]:
+        hosts = {
+            name: {
+                "edusphere_private_address": ADDRESSES[name],
+                "edusphere_switched_to": {"slot": "a", "release": "v1-0123456789ab"},
+            }
+            for names in groups.values()
+            for name in names
+        }
+        children: dict[str, Any] = {group: {"hosts": {name: {} for name in names}} for group, names in groups.items()}
+        inventory = {"all": {"hosts": hosts, "children": children, "vars": SETTINGS | settings}}
+        (tmp_path / "hosts.json").write_text(json.dumps(inventory))
+        (tmp_path / "play.json").write_text(json.dumps(PLAYBOOK))
+        run = subprocess.run(
+            ["ansible-playbook", "--inventory", tmp_path / "hosts.json", tmp_path / "play.json"],
+            env=os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
+            capture_output=True,
+            text=True,
+        )
+        assert run.returncode == 0, run.stdout + run.stderr
+        return {name: (tmp_path / f"{name}.conf").read_text() for name in hosts}
+
+    return rendered
+
+
+def listens(site: str) -> set[str]:
+    """Where it listens over IPv4, without what else the directive says."""
+    return {value.split()[0] for value in re.findall(r"^ *listen (.*);$", site, re.M) if not value.startswith("[")}
+
+
+def fronts(site: str) -> list[str]:
+    """The app hosts' fronts that an edge balances over."""
+    return re.findall(r"server (\S+:8000) ", site)
+
+
+def test_one_machine(render: Render) -> None:
+    """The public server needs no front, and the front is for the machine itself."""
+    site = render({"edge": ["one"], "app": ["one"]})["one"]
+    assert listens(site) == {"80", "127.0.0.1:8000"}
+    assert fronts(site) == []
+    assert "Strict-Transport-Security" not in site
+    assert "alias /srv/edusphere/releases/v1-0123456789ab/staticfiles/;" in site
+
+
+def test_tls(render: Render) -> None:
+    """Plain HTTP only redirects, and every location of the public server says that it was HTTPS."""
+    site = render({"edge": ["one"], "app": ["one"]}, edusphere_tls="provided")["one"]
+    assert listens(site) == {"80", "443", "127.0.0.1:8000"}
+    assert "return 301 https://$host$request_uri;" in site
+    public = site[site.index("ssl_certificate ") :]
+    locations = re.findall(r"^    location .*?^    }", public, re.M | re.S)
+    assert locations
+    assert all("Strict-Transport-Security" in location for location in locations)
+
+
+def test_ports_other_than_the_usual(render: Render) -> None:
+    settings = {"edusphere_http_port": 8080, "edusphere_https_port": 8443, "edusphere_tls": "provided"}
+    site = render({"edge": ["one"], "app": ["one"]}, **settings)["one"]
+    assert {"8080", "8443"} < listens(site)
+    assert "return 301 https://$host:8443$request_uri;" in site
+
+
+def test_an_edge_before_two_app_hosts(render: Render) -> None:
+    sites = render({"edge": ["one"], "app": ["two", "three"]})
+    assert listens(sites["one"]) == {"80"}
+    assert fronts(sites["one"]) == ["192.0.2.2:8000", "192.0.2.3:8000"]
+    assert listens(sites["two"]) == {"127.0.0.1:8000", "192.0.2.2:8000"}
+    assert "set_real_ip_from 192.0.2.1;" in sites["two"]
+
+
+def test_an_edge_that_is_one_of_two_app_hosts(render: Render) -> None:
+    """It asks its own front where it asks the other one: at the private address."""
+    sites = render({"edge": ["one"], "app": ["one", "two"]})
+    assert fronts(sites["one"]) == ["192.0.2.1:8000", "192.0.2.2:8000"]
+    assert "192.0.2.1:8000" in listens(sites["one"])
+
+
+def test_no_frontend(render: Render) -> None:
+    """Everything that is no file goes to the backend then."""
+    site = render({"edge": ["one"], "app": ["one"]}, edusphere_app_frontend=False)["one"]
+    assert "index.html" not in site
+    assert re.search(r"location / \{\s+proxy_pass http://edusphere_backend;", site)
+
+
+def test_an_application_with_other_paths(render: Render) -> None:
+    settings = {
+        "edusphere_app_backend_prefixes": ["/graphql/"],
+        "edusphere_app_aliases": [{"path": "/avatars/", "directory": "media/avatars"}],
+    }
+    site = render({"edge": ["one"], "app": ["one"]}, **settings)["one"]
+    assert "location ^~ /graphql/" in site
+    assert "/admin/" not in site
+    assert "alias /srv/edusphere/releases/v1-0123456789ab/media/avatars/;" in site
+
+
+def test_development(render: Render) -> None:
+    """Pages come from Vite with its upgrade, static files from Django."""
+    site = render({"edge": ["one"], "app": ["one"]}, edusphere_environment="development")["one"]
+    assert re.search(r"location / \{\s+proxy_pass http://127\.0\.0\.1:5173;", site)
+    assert re.search(r"location \^~ /static/ \{\s+proxy_pass http://edusphere_backend;", site)
