@@ -21,8 +21,9 @@ def changes(recap: str) -> int:
 
 def block(table: str, host: str) -> dict[str, str]:
     """What the table of status.yml says of one host, by its labels."""
-    start = table.index(re.search(rf"^ *Host +{re.escape(host)}$", table, re.M)[0])  # type: ignore[index]
-    rows = table[start:].lstrip("\n").partition("\n\n")[0].splitlines()
+    found = re.search(rf"^ *Host +{re.escape(host)}$", table, re.M)
+    assert found, table
+    rows = table[found.start() :].partition("\n\n")[0].splitlines()
     return {row.split(maxsplit=1)[0]: row.split(maxsplit=1)[1].strip() for row in rows}
 
 
