@@ -22,7 +22,7 @@ demo: bootstrap ## Deploy the sample site on a throw-away VM on this machine, an
 	@scripts/demo up
 
 .PHONY: demo-down
-demo-down: ## Remove the demo and all that belongs to it
+demo-down: ## Remove the demo (`make clean` also removes engine images and tools)
 	@scripts/demo down
 
 .PHONY: test
@@ -77,5 +77,5 @@ clean: demo-down ## Remove the test hosts, the images, the tools and all caches
 	rm -rf .venv .cache
 
 .PHONY: bootstrap
-bootstrap: # The control node's tools, in .venv
+bootstrap: ## Put the control node's tools into .venv
 	@scripts/bootstrap

@@ -23,22 +23,25 @@ NOT_EXECUTED = ("include", "import", "validate_argument_spec")
 def run(playbook: str) -> tuple[float, int, int]:
     """Return a run's seconds, how many of its tasks did something on a host, and how many changed something."""
     started = time.monotonic()
-    output = subprocess.run(
+    result = subprocess.run(
         ["ansible-playbook", playbook, "--inventory", "inventories/demo"],
-        env=os.environ | {"ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json", "ANSIBLE_CALLBACKS_ENABLED": ""},
+        env=os.environ
+        | {"ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json", "ANSIBLE_CALLBACKS_ENABLED": "ansible.builtin.default"},
         capture_output=True,
         text=True,
-        check=True,
-    ).stdout
+    )
     seconds = time.monotonic() - started
-    results = [
-        result
+    if result.returncode:
+        sys.exit(f"bench: {playbook} failed\n{result.stdout}{result.stderr}")
+    output = result.stdout
+    executed = [
+        host
         for play in json.loads(output[output.index("{") :])["plays"]
         for task in play["tasks"]
-        for result in task["hosts"].values()
-        if not result.get("skipped") and not any(word in result.get("action", "") for word in NOT_EXECUTED)
+        for host in task["hosts"].values()
+        if not host.get("skipped") and not any(word in host.get("action", "") for word in NOT_EXECUTED)
     ]
-    return seconds, len(results), sum(bool(result.get("changed")) for result in results)
+    return seconds, len(executed), sum(bool(host.get("changed")) for host in executed)
 
 
 def main() -> None:
