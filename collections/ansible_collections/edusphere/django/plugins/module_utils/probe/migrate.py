@@ -193,7 +193,7 @@ def apply(project: Project, connection: Any, parameters: dict[str, Any]) -> None
                 "applied" if direction == "apply" else "unapplied",
                 app=migration.app_label,
                 name=migration.name,
-                seconds=round(time.monotonic() - started, 3),
+                seconds=round(time.monotonic() - started, 6),
                 fake=fake,
             )
 
