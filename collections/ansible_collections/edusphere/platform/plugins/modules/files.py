@@ -1,0 +1,329 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, EduSphere platform contributors
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# mypy: allow-untyped-calls
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: files
+short_description: Have several small files and directories as they are wanted, in one task
+version_added: 0.1.0
+author:
+  - EduSphere platform contributors (!UNKNOWN)
+description:
+  - Does what M(ansible.builtin.template), M(ansible.builtin.copy) and M(ansible.builtin.file) do in a loop, with one
+    execution on the host instead of two for each item.
+  - Check mode knows what the earlier entries of the same task would have made, so a file in a directory that does not
+    exist yet is foretold like any other.
+notes:
+  - Entries are dealt with in their order. Each file gets to its place by a rename, whole and with its owner and mode.
+  - Contents appear in the difference. Give files with secrets a task of their own with C(no_log).
+attributes:
+  check_mode:
+    description: Predicts what a run would do. An owner or a group that does not exist yet counts as a change.
+    support: full
+  diff_mode:
+    description: Shows each file's content, and what else changes, before and after.
+    support: full
+options:
+  entries:
+    description:
+      - What is wanted.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      path:
+        description:
+          - Where it is, from the root directory.
+        type: path
+        required: true
+      state:
+        description:
+          - A V(directory) is made with the ones above it, which belong to root and get the mode V(0755).
+          - With V(absent), a file, a link or a directory with all that is in it goes.
+        type: str
+        choices: [file, directory, absent]
+        default: file
+      content:
+        description:
+          - What the file holds. Required for a file.
+        type: str
+      owner:
+        description:
+          - Who owns it, instead of O(owner).
+        type: str
+      group:
+        description:
+          - Its group, instead of O(group).
+        type: str
+      mode:
+        description:
+          - Its permissions as an octal number in quotes, by default V(0644) for a file and V(0755) for a directory.
+        type: str
+      validate:
+        description:
+          - A command that must succeed before the file gets to its place; C(%s) in it is the new file's path.
+        type: str
+  owner:
+    description:
+      - Who owns what entries do not give an owner.
+    type: str
+    default: root
+  group:
+    description:
+      - The group of what entries do not give a group.
+    type: str
+    default: root
+"""
+
+EXAMPLES = r"""
+- name: Configure the journal
+  edusphere.platform.files:
+    entries:
+      - path: /etc/systemd/journald.conf.d
+        state: directory
+      - path: /etc/systemd/journald.conf.d/site.conf
+        content: "{{ lookup('ansible.builtin.template', 'journald.conf.j2') }}"
+      - path: /etc/systemd/journald.conf.d/old-site.conf
+        state: absent
+
+- name: Configure a server
+  edusphere.platform.files:
+    owner: shop
+    group: shop
+    entries:
+      - path: /etc/shop/server.conf
+        content: "{{ lookup('ansible.builtin.template', 'server.conf.j2') }}"
+        mode: "0640"
+        validate: shop-server --check %s
+"""
+
+RETURN = r"""
+changed_paths:
+  description: The paths of the entries that were changed, in check mode would be, in their order.
+  type: list
+  elements: str
+  returned: success
+  sample: ["/etc/systemd/journald.conf.d/site.conf"]
+"""
+
+import grp
+import os
+import pwd
+import re
+import shlex
+import shutil
+import tempfile
+import typing as t
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+MODES = {"file": "0644", "directory": "0755"}
+
+
+class Entry(t.NamedTuple):
+    """One thing that is wanted, with the task's defaults filled in."""
+
+    path: str
+    state: str
+    content: bytes
+    owner: str
+    group: str
+    mode: str
+    validate: t.Optional[str]
+
+
+class Change(t.NamedTuple):
+    """What was done about an entry, as ``--diff`` shows it."""
+
+    before: str
+    after: str
+
+
+def wanted(parameters: t.Dict[str, t.Any]) -> t.List[Entry]:
+    """Return the entries that the parameters describe; ValueError with everything that is wrong with them."""
+    problems: t.List[str] = []
+    entries: t.List[Entry] = []
+    for given in parameters["entries"]:
+        path, state = given["path"].rstrip("/"), given["state"]
+        if not path.startswith("/"):
+            problems.append("path: %r does not start at the root directory" % given["path"])
+        if path in [entry.path for entry in entries]:
+            problems.append("path: %s is there twice" % path)
+        if (given["content"] is None) == (state == "file"):
+            needs = "needs it" if state == "file" else "has none"
+            problems.append("content: %s is to be a %s, which %s" % (path, state, needs))
+        if given["mode"] and not re.fullmatch("[0-7]{3,4}", given["mode"]):
+            problems.append("mode: %r of %s is not an octal number such as '0640'" % (given["mode"], path))
+        if given["validate"] and "%s" not in given["validate"]:
+            problems.append("validate: %r of %s lacks %%s, which stands for the file" % (given["validate"], path))
+        entries.append(
+            Entry(
+                path=path,
+                state=state,
+                content=(given["content"] or "").encode("utf-8"),
+                owner=given["owner"] or parameters["owner"],
+                group=given["group"] or parameters["group"],
+                mode=given["mode"] or MODES.get(state, ""),
+                validate=given["validate"],
+            )
+        )
+    if problems:
+        raise ValueError("; ".join(problems))
+    return entries
+
+
+class Files:
+    """The files of the host, and in check mode what entries so far would have made of them."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        self._module = module
+        self._removed: t.Set[Path] = set()
+
+    def bring(self, entry: Entry) -> t.Optional[Change]:
+        """Bring one entry to what is wanted; None where it is that already. OSError where it can't be done."""
+        path = Path(entry.path)
+        if entry.state == "absent":
+            return self._remove(path)
+        if entry.state == "directory":
+            return self._make_directory(path, entry)
+        return self._write(path, entry)
+
+    def _exists(self, path: Path) -> bool:
+        return os.path.lexists(path) and not self._removed.intersection([path, *path.parents])
+
+    def _remove(self, path: Path) -> t.Optional[Change]:
+        if not self._exists(path):
+            return None
+        if self._module.check_mode:
+            self._removed.add(path)
+        elif path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+        return Change("there\n", "not there\n")
+
+    def _make_directory(self, path: Path, entry: Entry) -> t.Optional[Change]:
+        if self._exists(path):
+            if not path.is_dir():
+                raise OSError("%s is there and is no directory" % path)
+            # It may be a link to another disk.
+            return self._adjust(path.resolve(), entry)
+        if not self._module.check_mode:
+            path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+            # Nobody else's until it has its owner and mode.
+            path.mkdir(0o700)
+            self._adjust(path, entry)
+        return Change("not there\n", "directory of %s:%s with mode %s\n" % (entry.owner, entry.group, entry.mode))
+
+    def _write(self, path: Path, entry: Entry) -> t.Optional[Change]:
+        before = b""
+        if self._exists(path):
+            if path.is_dir():
+                raise OSError("%s is a directory, and is wanted as a file" % path)
+            before = path.read_bytes() if path.exists() else b""
+            # A link is replaced by the file, as its target may be somebody else's.
+            if before == entry.content and not path.is_symlink():
+                return self._adjust(path, entry)
+        if not self._module.check_mode:
+            self._replace(path, entry)
+        return Change(before.decode("utf-8", "replace"), entry.content.decode("utf-8"))
+
+    def _replace(self, path: Path, entry: Entry) -> None:
+        descriptor, name = tempfile.mkstemp(prefix=".ansible_tmp", dir=str(path.parent))
+        new = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(entry.content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            if entry.validate:
+                self._validate(path, new, entry.validate)
+            self._adjust(new, entry)
+            new.replace(path)
+        except BaseException:
+            new.unlink()
+            raise
+
+    def _validate(self, path: Path, new: Path, command: str) -> None:
+        code, out, err = self._module.run_command([word.replace("%s", str(new)) for word in shlex.split(command)])
+        if code != 0:
+            raise OSError("validate: %s was left as it is: %s" % (path, (err or out).strip()))
+
+    def _adjust(self, path: Path, entry: Entry) -> t.Optional[Change]:
+        """Give ``path`` the owner, the group and the mode of ``entry``."""
+        if self._module.check_mode and not (known(pwd.getpwnam, entry.owner) and known(grp.getgrnam, entry.group)):
+            return Change("", "owner: %s\ngroup: %s\n" % (entry.owner, entry.group))
+        difference: t.Dict[str, t.Dict[str, t.Any]] = {"before": {}, "after": {}}
+        arguments = self._module.load_file_common_arguments(
+            {"owner": entry.owner, "group": entry.group, "mode": entry.mode}, path=str(path)
+        )
+        if not self._module.set_fs_attributes_if_different(arguments, False, difference):
+            return None
+        return Change(lines(difference["before"]), lines(difference["after"]))
+
+
+def known(look_up: t.Callable[[str], object], name: str) -> bool:
+    """Tell whether there is an account or a group of that name; a number needs none."""
+    try:
+        look_up(name)
+    except KeyError:
+        return name.isdigit()
+    return True
+
+
+def lines(attributes: t.Dict[str, t.Any]) -> str:
+    """Return a line for each attribute that Ansible's own functions reported."""
+    return "".join("%s: %s\n" % item for item in sorted(attributes.items()) if item[0] != "path")
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "entries": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "path": {"type": "path", "required": True},
+                    "state": {"type": "str", "choices": ["file", "directory", "absent"], "default": "file"},
+                    "content": {"type": "str"},
+                    "owner": {"type": "str"},
+                    "group": {"type": "str"},
+                    "mode": {"type": "str"},
+                    "validate": {"type": "str"},
+                },
+            },
+            "owner": {"type": "str", "default": "root"},
+            "group": {"type": "str", "default": "root"},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        entries = wanted(module.params)
+    except ValueError as error:
+        module.fail_json(msg=str(error))
+    files = Files(module)
+    changed: t.List[str] = []
+    differences: t.List[t.Dict[str, str]] = []
+    for entry in entries:
+        try:
+            change = files.bring(entry)
+        except OSError as error:
+            module.fail_json(msg=str(error), changed=bool(changed), changed_paths=changed)
+        if change:
+            changed.append(entry.path)
+            header = {"before_header": entry.path, "after_header": entry.path}
+            differences.append({**header, "before": change.before, "after": change.after})
+    results: t.Dict[str, t.Any] = {"changed": bool(changed), "changed_paths": changed}
+    if module._diff:
+        results["diff"] = differences
+    module.exit_json(**results)
+
+
+if __name__ == "__main__":
+    main()
