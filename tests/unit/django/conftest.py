@@ -1,14 +1,20 @@
-"""Real projects on a real PostgreSQL, and the modules executed as Ansible executes them."""
+"""Real projects on real Djangos and databases, and the modules executed as Ansible executes them.
+
+Most tests run on one stack, the long-term release of Django on PostgreSQL. What is marked ``every_stack`` runs on each.
+"""
 
 from __future__ import annotations
 
 import compileall
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
 import pathlib
 import pwd
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -23,6 +29,7 @@ import psycopg2
 import psycopg2.extensions
 import pytest
 
+ROOT = pathlib.Path(__file__).parents[3]
 RUN_MODULE = pathlib.Path(__file__).with_name("run_module.py")
 ROLE = "project"
 # Every test logs in with it: each of these characters means something to a shell, systemd, Compose, SQL or a URL.
@@ -47,7 +54,7 @@ INSTALLED_APPS = [
 ]
 DATABASES = {
     "default": {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "django.db.backends." + os.environ["DB_ENGINE"],
         "HOST": os.environ["DB_HOST"],
         "NAME": os.environ["DB_NAME"],
         "USER": os.environ["DB_USER"],
@@ -86,6 +93,62 @@ from django.db import models
 class Article(models.Model):
     title = models.CharField(max_length=20)
 """
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What a project runs on: a release of Django, with an interpreter that has it, and a kind of database."""
+
+    django: str
+    engine: str
+
+    def __str__(self) -> str:
+        return f"{self.django}-{self.engine}"
+
+    @property
+    def python(self) -> str:
+        """The interpreter, ready for use."""
+        return sys.executable if self.django == LONG_TERM else environment(self.django)
+
+
+LONG_TERM = "5.2"
+USUAL = Stack(LONG_TERM, "postgresql")
+STACKS = [USUAL, Stack("4.2", "postgresql"), Stack(LONG_TERM, "sqlite3")]
+
+
+def environment(version: str) -> str:
+    """Make the virtual environment of another release of Django, unless it is there; return its interpreter."""
+    lock = ROOT / f"tests/django-{version}.lock"
+    place = ROOT / ".cache/django" / version
+    wanted = hashlib.sha256(lock.read_bytes() + sys.version.encode()).hexdigest()
+    stamp = place / ".installed"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    # Tests run in several processes.
+    with (place.parent / f"{version}.lock").open("w") as guard:
+        fcntl.flock(guard, fcntl.LOCK_EX)
+        if not stamp.is_file() or stamp.read_text() != wanted:
+            uv = str(pathlib.Path(sys.executable).with_name("uv"))
+            variables = {**os.environ, "VIRTUAL_ENV": str(place), "UV_NATIVE_TLS": "1", "UV_PYTHON_DOWNLOADS": "never"}
+            for command in (
+                ["venv", "--quiet", "--clear", f"--python={sys.executable}", str(place)],
+                ["pip", "sync", "--quiet", "--require-hashes", "--compile-bytecode", str(lock)],
+            ):
+                subprocess.run([uv, *command], env=variables, check=True)
+            stamp.write_text(wanted)
+    return str(place / "bin/python")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that is marked ``every_stack`` on each."""
+    if metafunc.definition.get_closest_marker("every_stack"):
+        metafunc.parametrize("stack", STACKS, ids=str, indirect=True)
+
+
+@pytest.fixture
+def stack(request: pytest.FixtureRequest) -> Stack:
+    """What the projects of a test run on."""
+    found: Stack = getattr(request, "param", USUAL)
+    return found
 
 
 @dataclass
@@ -145,12 +208,43 @@ def cluster() -> Iterator[Cluster]:
 
 @dataclass
 class Project:
-    """A Django project in a directory of its own, with a database of its own."""
+    """A Django project in a directory of its own, with databases of its own."""
 
     directory: pathlib.Path
     cluster: Cluster
-    database: str
+    stack: Stack = USUAL
+    # The aliases of the settings, and the name of each database.
+    databases: dict[str, str] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def database(self) -> str:
+        """The name of the default database."""
+        return self.databases["default"]
+
+    def add_database(self, alias: str) -> None:
+        """Make an empty database, and name it in the settings unless it is the default one."""
+        if self.stack.engine == "sqlite3":
+            name = str(self.directory / f"{alias}.sqlite3")
+        else:
+            name = "test_" + uuid.uuid4().hex
+            connection = self.cluster.connect()
+            with connection.cursor() as cursor:
+                cursor.execute(f"CREATE DATABASE {name} OWNER {ROLE} TEMPLATE template0")
+            connection.close()
+        if alias != "default":
+            self.settings(f"DATABASES[{alias!r}] = {{**DATABASES['default'], 'NAME': {name!r}}}")
+        self.databases[alias] = name
+
+    def remove(self) -> None:
+        """Remove the directory and the databases."""
+        shutil.rmtree(self.directory)
+        if self.stack.engine == "postgresql":
+            connection = self.cluster.connect()
+            with connection.cursor() as cursor:
+                for name in self.databases.values():
+                    cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            connection.close()
 
     def write(self, path: str, text: str | bytes) -> pathlib.Path:
         """Write a file below the project's directory; a text may be indented as a whole."""
@@ -184,7 +278,7 @@ class Project:
         """Start the module ``edusphere.django.NAME`` as the account ``uid``; arguments of None are left out."""
         given = {
             "project_dir": str(self.directory),
-            "python": sys.executable,
+            "python": self.stack.python,
             "settings": "site_.settings",
             "environment": self.environment,
             "_ansible_check_mode": check,
@@ -247,22 +341,48 @@ class Project:
         return done
 
     def state(self) -> str:
-        """Return a digest of everything in the project's directory and in its database."""
+        """Return a digest of everything in the project's directory and in its databases."""
         hasher = hashlib.sha256()
         for path in sorted(self.directory.rglob("*")):
+            # A database's file says more than what is in the database.
+            if str(path) in self.databases.values():
+                hasher.update(f"{path}\n".encode())
+                continue
             status = path.lstat()
             hasher.update(f"{path} {status.st_mode} {'' if path.is_dir() else status.st_mtime_ns}\n".encode())
             if path.is_file():
                 hasher.update(path.read_bytes())
-        tables = self.sql("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
-        for (table,) in tables:
-            rows = self.sql(f'SELECT t::text FROM "{table}" t ORDER BY 1')  # noqa: S608 - a name from the catalogue
-            hasher.update(repr((table, rows)).encode())
+        for alias in self.databases:
+            hasher.update(repr((alias, self.contents(alias))).encode())
         return hasher.hexdigest()
 
-    def sql(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        """Run a statement as the database's superuser and return its rows."""
-        connection = self.cluster.connect(self.database)
+    def contents(self, alias: str = "default") -> list[Any]:
+        """Return every table of a database: what it is made of, and its rows."""
+        if self.stack.engine == "sqlite3":
+            tables = self.sql("SELECT name, sql FROM sqlite_master WHERE type = 'table' ORDER BY 1", alias=alias)
+        else:
+            tables = self.sql(
+                "SELECT table_name, array_agg(concat_ws(' ', column_name, data_type, is_nullable, column_default)"
+                " ORDER BY ordinal_position) FROM information_schema.columns"
+                " WHERE table_schema = 'public' GROUP BY 1 ORDER BY 1",
+                alias=alias,
+            )
+        found = []
+        for table, columns in tables:
+            rows = self.sql(f'SELECT * FROM "{table}"', alias=alias)  # noqa: S608 - a name from the catalogue
+            found.append((table, columns, sorted(map(repr, rows))))
+        return found
+
+    def sql(self, statement: str, *parameters: Any, alias: str = "default") -> list[tuple[Any, ...]]:
+        """Run a statement, as the superuser of PostgreSQL, and return its rows."""
+        name = self.databases[alias]
+        if self.stack.engine == "sqlite3":
+            # Connecting would make the file.
+            if not pathlib.Path(name).exists():
+                return []
+            with contextlib.closing(sqlite3.connect(name)) as file, file:
+                return file.execute(statement, parameters).fetchall()
+        connection = self.cluster.connect(name)
         try:
             with connection.cursor() as cursor:
                 cursor.execute(statement, parameters)
@@ -274,7 +394,7 @@ class Project:
         """Run code in the loaded project and return what it prints."""
         program = "import django; django.setup()\n" + textwrap.dedent(code)
         return subprocess.run(
-            [sys.executable, "-c", program],
+            [self.stack.python, "-c", program],
             cwd=self.directory,
             env={**os.environ, **self.environment, "DJANGO_SETTINGS_MODULE": "site_.settings"},
             check=True,
@@ -302,23 +422,21 @@ class Call:
 
 
 @pytest.fixture
-def make_project(cluster: Cluster) -> Iterator[Callable[[], Project]]:
+def make_project(cluster: Cluster, stack: Stack) -> Iterator[Callable[[], Project]]:
     """Return a function that makes a project with an app ``blog``, which has one migration."""
     made: list[Project] = []
 
     def make() -> Project:
-        name = "test_" + uuid.uuid4().hex
-        connection = cluster.connect()
-        with connection.cursor() as cursor:
-            cursor.execute(f"CREATE DATABASE {name} OWNER {ROLE} TEMPLATE template0")
-        connection.close()
         # Not pytest's tmp_path, which other accounts can't enter.
         directory = pathlib.Path(tempfile.mkdtemp(prefix="project-"))
         directory.chmod(0o755)
-        project = Project(directory, cluster, name)
+        project = Project(directory, cluster, stack)
+        made.append(project)
+        project.add_database("default")
         project.environment = {
+            "DB_ENGINE": stack.engine,
             "DB_HOST": str(cluster.directory),
-            "DB_NAME": name,
+            "DB_NAME": project.database,
             "DB_USER": ROLE,
             "DB_PASSWORD": PASSWORD,
             # Short values that are in all results: none of these may be masked there.
@@ -331,19 +449,14 @@ def make_project(cluster: Cluster) -> Iterator[Callable[[], Project]]:
         project.write("blog/models.py", MODELS)
         project.write("blog/migrations/__init__.py", "")
         project.write("blog/migrations/0001_initial.py", INITIAL)
-        made.append(project)
         return project
 
     yield make
     for project in made:
-        shutil.rmtree(project.directory)
-        connection = cluster.connect()
-        with connection.cursor() as cursor:
-            cursor.execute(f"DROP DATABASE {project.database} WITH (FORCE)")
-        connection.close()
+        project.remove()
 
 
 @pytest.fixture
 def project(make_project: Callable[[], Project]) -> Project:
-    """A project whose database is empty."""
+    """A project whose databases are empty."""
     return make_project()

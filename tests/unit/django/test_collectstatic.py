@@ -36,6 +36,7 @@ def collected(project: Project) -> dict[str, bytes]:
     return tree(project.directory / "collected")
 
 
+@pytest.mark.every_stack
 def test_check_mode_predicts_the_run(site: Project) -> None:
     done = site.predict_and_run("collectstatic")
     assert done["copied"] == ["app.js", "css/site.css", "img/dot.png"]

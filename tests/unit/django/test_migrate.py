@@ -23,6 +23,7 @@ def rows(project: Project) -> set[str]:
     return {f"{app}.{name}" for app, name in project.sql("SELECT app, name FROM django_migrations")}
 
 
+@pytest.mark.every_stack
 def test_check_mode_predicts_the_run(project: Project) -> None:
     project.migration("0002_body", "0001_initial", ADD_BODY)
     done = project.predict_and_run("migrate")

@@ -63,6 +63,7 @@ def migrated(project: Project) -> Project:
     return project
 
 
+@pytest.mark.every_stack
 def test_creates_once(migrated: Project) -> None:
     done = migrated.predict_and_run("superuser", **ROOT)
     assert done["created"]

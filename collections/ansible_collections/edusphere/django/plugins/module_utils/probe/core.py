@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Any, Callable
 
 
@@ -54,7 +55,7 @@ class Project:
         """Return Django's connection of that alias, connected.
 
         In check mode a database that can't be reached makes the answer unknown, as the run before this one in the
-        same play may be what creates it.
+        same play may be what creates it. An SQLite database whose file a run would create is an empty one there.
         """
         from django.db import connections
         from django.db.utils import OperationalError
@@ -65,6 +66,8 @@ class Project:
                     alias, ", ".join(sorted(connections))
                 )
             )
+        if self.check_mode and would_create_file(connections[alias]):
+            connections[alias].settings_dict["NAME"] = ":memory:"
         try:
             connections[alias].ensure_connection()
         except OperationalError as error:
@@ -72,6 +75,18 @@ class Project:
                 raise UnknownError("the database can't be reached: {}".format(str(error).strip())) from error
             raise
         return connections[alias]
+
+
+def would_create_file(connection: Any) -> bool:
+    """Tell whether merely connecting to the database makes its file, as SQLite does."""
+    name = Path(str(connection.settings_dict["NAME"]))
+    return bool(
+        connection.vendor == "sqlite"
+        and not connection.is_in_memory_db()
+        and not name.exists()
+        and name.parent.is_dir()
+        and not str(name).startswith("file:")
+    )
 
 
 def describe(error: BaseException) -> dict[str, str]:
