@@ -1,13 +1,3 @@
-# mypy: allow-untyped-calls
-"""Makes ``ansible_collections.edusphere.*`` importable from this repository's ``collections`` directory."""
+"""What all unit tests need."""
 
-from __future__ import annotations
-
-import pathlib
-
-from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder
-
-COLLECTIONS = pathlib.Path(__file__).parents[2] / "collections"
-
-# The plain import system would find the ansible_collections package that comes with PyPI's `ansible` and stop there.
-_AnsibleCollectionFinder(paths=[str(COLLECTIONS)])._install()
+import own_collections  # noqa: F401 for its effect

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import pytest
 from behaviour.hosts import AsApplication, playbook
@@ -31,7 +31,7 @@ def state(vm: Host) -> list[str]:
 
 
 def changes(output: str) -> CHANGES:
-    """The tasks of a run that report a change, each with its changed items, from the output of the JSON callback."""
+    """The tasks of a run that report a change, each with what of it changed, from the output of the JSON callback."""
     # What -v has to say comes before it.
     report = json.loads(output[output.index("\n{\n") if not output.startswith("{") else 0 :])
     assert report["plays"]
@@ -40,66 +40,84 @@ def changes(output: str) -> CHANGES:
         for result in task["hosts"].values():
             if result.get("changed"):
                 items = [entry.get("item") for entry in result.get("results", []) if entry.get("changed")]
+                items += result.get("changed_paths", [])
                 found.append((task["task"]["name"], items))
     return found
 
 
-class Edits:
-    """Variables as an operator would edit them, one after the other."""
+class Edit(NamedTuple):
+    """A variable that an operator edits."""
 
-    def __init__(self, file: Path) -> None:
-        self.file = file
-        self.values: dict[str, Any] = {}
+    name: str
+    value: object
+    tags: str
+    """Of the plays to run, to save the time of the others."""
+    tasks: set[str]
+    """What a run changes then."""
 
-    def run(self, *arguments: str) -> CHANGES:
-        """Run site.yml with what was edited so far."""
-        self.file.write_text(json.dumps(self.values))
-        run = playbook(f"--extra-vars=@{self.file}", *arguments, ANSIBLE_STDOUT_CALLBACK="ansible.posix.json")
-        return changes(run.stdout)
+
+EDITS = [
+    Edit("redis_maxmemory", "96mb", "cache", {"redis : Configure Redis", "redis : Run Redis"}),
+    Edit(
+        "edusphere_app_upload_limit",
+        "11m",
+        "edge",
+        {"nginx : Configure nginx", "nginx : Run nginx with its configuration"},
+    ),
+    Edit(
+        "edusphere_app_workers",
+        3,
+        "all",
+        {
+            "backend : Write the unit and its programs",
+            "backend : Point the free slot at the release",
+            "backend : Start the free slot",
+            "backend : Record what serves",
+            "nginx : Configure nginx",
+            "nginx : Run nginx with its configuration",
+            "backend : Keep the serving slot up, now and after a restart of the host",
+            "backend : Stop the slot that no longer serves",
+        },
+    ),
+]
+
+
+def run(edits: list[Edit], *arguments: str) -> CHANGES:
+    """What a run of site.yml with these edits reports."""
+    values = json.dumps({edit.name: edit.value for edit in edits})
+    return changes(playbook(f"--extra-vars={values}", *arguments, ANSIBLE_STDOUT_CALLBACK="ansible.posix.json").stdout)
+
+
+def distinct(found: Iterable[tuple[str, list[Any]]]) -> set[tuple[str, str]]:
+    """The changes without their order, each once."""
+    return {(task, json.dumps(items)) for task, items in found}
+
+
+def test_nothing_to_do(vm: Host) -> None:
+    before = state(vm)
+    assert run([], "--check", "--diff") == []
+    assert state(vm) == before
 
 
 @pytest.fixture(scope="module")
-def edits(tmp_path_factory: pytest.TempPathFactory) -> Edits:
-    """The edits of this module's tests, which add up."""
-    return Edits(tmp_path_factory.mktemp("edits") / "edits.json")
+def foretold() -> CHANGES:
+    """What check mode said of the edits so far, each by itself."""
+    return []
 
 
-def test_nothing_to_do(vm: Host, edits: Edits) -> None:
+@pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.name)
+def test_check_mode_foretells_an_edit_and_changes_nothing(vm: Host, foretold: CHANGES, edit: Edit) -> None:
     before = state(vm)
-    assert edits.run("--check", "--diff") == []
+    found = run([edit], "--check", "--diff", f"--tags={edit.tags}")
     assert state(vm) == before
+    assert {task for task, _ in found} == edit.tasks
+    foretold += found
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "tasks"),
-    [
-        ("redis_maxmemory", "96mb", {"redis : Configure Redis", "redis : Run Redis"}),
-        ("edusphere_app_upload_limit", "11m", {"nginx : Configure nginx", "nginx : Run nginx with its configuration"}),
-        (
-            "edusphere_app_workers",
-            3,
-            {
-                "backend : Write the unit and its programs",
-                "backend : Point the free slot at the release",
-                "backend : Start the free slot",
-                "backend : Record what serves",
-                "nginx : Configure nginx",
-                "nginx : Run nginx with its configuration",
-                "backend : Keep the serving slot up, now and after a restart of the host",
-                "backend : Stop the slot that no longer serves",
-            },
-        ),
-    ],
-)
-def test_one_edit_is_foretold(vm: Host, edits: Edits, name: str, value: object, tasks: set[str]) -> None:
-    """Check mode names exactly the tasks, and the items in them, that a run then changes; and changes none of them."""
-    edits.values[name] = value
+def test_a_run_does_what_was_foretold(vm: Host, foretold: CHANGES) -> None:
+    """Exactly those tasks, and in them exactly those items and files."""
     before = state(vm)
-    foretold = edits.run("--check", "--diff")
-    assert state(vm) == before
-    done = edits.run()
-    assert done == foretold
-    assert {task for task, _ in done} == tasks
+    assert distinct(run(EDITS)) == distinct(foretold)
     assert state(vm) != before
 
 
@@ -120,3 +138,23 @@ def test_nothing_secret_is_said(vm: Host, site: Site, secrets: dict[str, str]) -
             assert form not in said, name
     assert site.get("/api/health/ready/").status_code == 200
     assert site.request("POST", "/api/me/avatar/", data=bytes(10 * 1024**2 + 1)).status_code == 413
+
+
+def test_preflight_tells_everything_at_once(vm: Host) -> None:
+    """A run with a dozen faults changes nothing and names each variable, or the host."""
+    faults = {
+        "edusphere_domain": "no_host_name",
+        "edusphere_mode": "swarm",
+        "edusphere_environment": "prod",
+        "edusphere_tls": "yes please",
+        "edusphere_secret_key": "short",
+        "edusphere_database_password": "",
+        "edusphere_app_source": "/nowhere/at/all",
+        "edusphere_http_port": 22,
+    }
+    before = state(vm)
+    refused = playbook(f"--extra-vars={json.dumps(faults)}", check=False)
+    assert refused.returncode != 0
+    assert state(vm) == before
+    missing = [name for name in faults if name not in refused.stdout + refused.stderr]
+    assert missing == []

@@ -5,7 +5,6 @@ environment names the task as the output has it ("role : name"); a run that neve
 
 INTERRUPT_BEFORE   the task that is not begun any more
 INTERRUPT_DURING   the task that has been begun, once the command in INTERRUPT_WHEN succeeds
-INTERRUPT_ITEM     the task with a loop whose first item is done, and the others are not
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ import threading
 import time
 from pathlib import Path
 
-from ansible.executor.task_result import CallbackTaskResult
 from ansible.playbook.task import Task
 from ansible.plugins.callback import CallbackBase
 
@@ -71,8 +69,3 @@ class CallbackModule(CallbackBase):
             kill()
         if name == os.environ.get("INTERRUPT_DURING"):
             threading.Thread(target=kill_when, args=[os.environ["INTERRUPT_WHEN"]], daemon=True).start()
-
-    def v2_runner_item_on_ok(self, result: CallbackTaskResult) -> None:
-        """Kill between two items."""
-        if result.task.get_name() == os.environ.get("INTERRUPT_ITEM"):
-            kill()

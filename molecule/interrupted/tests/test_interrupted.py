@@ -33,7 +33,7 @@ class Kill(NamedTuple):
     """Where a run is killed."""
 
     how: str
-    """BEFORE, DURING or ITEM: see plugins/interrupt.py."""
+    """BEFORE or DURING: see plugins/interrupt.py."""
     task: str
     tags: str
 
@@ -41,8 +41,8 @@ class Kill(NamedTuple):
 # In this order, on a machine that is bare at the start.
 FIRST_INSTALLATION = [
     Kill("BEFORE", "postgresql : Create the cluster", "all"),
-    # The one file is there and the other isn't, and the cluster doesn't run yet.
-    Kill("ITEM", "postgresql : Configure the server", "database"),
+    # The files are there, and the cluster doesn't run yet.
+    Kill("BEFORE", "postgresql : Run the server", "database"),
     # Debian's package has started it with a configuration that is no more.
     Kill("BEFORE", "redis : Run Redis", "database,cache"),
     # What compiles goes on on the host.
@@ -62,7 +62,8 @@ class Change(NamedTuple):
     """What doesn't run what the files say by then."""
 
 
-CHANGES = [
+# Each of a tier of its own, which the next one's run does not come to.
+TIERS = [
     Change({"redis_settings": {"maxclients": 4000}}, Kill("BEFORE", "redis : Run Redis", "cache"), {"redis"}),
     Change(
         {"postgresql_max_connections": 90}, Kill("BEFORE", "postgresql : Run the server", "database"), {"postgresql"}
@@ -72,6 +73,8 @@ CHANGES = [
         Kill("BEFORE", "nginx : Run nginx with its configuration", "edge"),
         {"nginx"},
     ),
+]
+SWITCHES = [
     Change(
         {"edusphere_app_environment": {"TEST_CHANGE": "1"}, "backend_keepalive_timeout": 80},
         Kill("BEFORE", "backend : Start the free slot", "app"),
@@ -159,10 +162,26 @@ def test_first_installation_ends(vm: Host) -> None:
     assert discrepancies(vm) == []
 
 
-@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.kill.task)
-def test_change(vm: Host, site: Site, change: Change) -> None:
+@pytest.mark.parametrize("change", TIERS, ids=lambda change: change.kill.task)
+def test_change_of_a_tier(vm: Host, site: Site, change: Change) -> None:
+    """The site serves all the while."""
+    changes = TIERS[: TIERS.index(change) + 1]
+    deploy_until(change.kill, vm, changes)
+    stale = set().union(*(each.stale for each in changes))
+    assert {found.partition(":")[0] for found in discrepancies(vm)} == stale
+    assert site.get("/api/health/ready/").status_code == 200
+
+
+def test_every_tier_runs_what_its_files_say(vm: Host) -> None:
+    """Once the run was started again, though it finds all files as they should be."""
+    deploy("cache,database,edge", TIERS)
+    assert discrepancies(vm) == []
+
+
+@pytest.mark.parametrize("change", SWITCHES, ids=lambda change: change.kill.task)
+def test_switch(vm: Host, site: Site, change: Change) -> None:
     """The site serves all the while, and runs what its files say once the run was started again."""
-    changes = CHANGES[: CHANGES.index(change) + 1]
+    changes = TIERS + SWITCHES[: SWITCHES.index(change) + 1]
     deploy_until(change.kill, vm, changes)
     assert {found.partition(":")[0] for found in discrepancies(vm)} == change.stale
     assert site.get("/api/health/ready/").status_code == 200
@@ -172,6 +191,6 @@ def test_change(vm: Host, site: Site, change: Change) -> None:
 
 
 def test_nothing_is_left_to_do(vm: Host) -> None:
-    said = deploy("all", CHANGES)
+    said = deploy("all", TIERS + SWITCHES)
     assert re.findall(r"changed=(\d+)", said) == ["0"], said[-6000:]
     assert selectable(vm)

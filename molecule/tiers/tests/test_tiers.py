@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import subprocess
 import time
@@ -141,9 +142,11 @@ def test_talk_and_pictures_cross_the_app_hosts(address: Address) -> None:
         asyncio.run(talk())
         picture = portrait((200, 60, 60), (250, 240, 230))
         path = ada.upload_avatar(picture)
+        # The second is the alias of this inventory.
         for place in (first, second):
-            answer = place.get(path)
-            assert (answer.status_code, answer.content) == (200, picture)
+            for one in (path, path.removeprefix("/media")):
+                answer = place.get(one)
+                assert (answer.status_code, answer.content) == (200, picture)
         # One session is good on both.
         ben.session.cookies = ada.session.cookies
         assert ben.me() == ada.me()
@@ -195,9 +198,24 @@ def test_built_once_and_shipped(connect: Connect) -> None:
         "readlink /srv/edusphere/current"
     )
     assert digest(first) == digest(second)
-    assert first.file("/srv/edusphere/build").exists
-    assert not second.file("/srv/edusphere/build").exists
-    assert not second.package("gcc").is_installed
+    builder = connect("tiers-cache")
+    assert builder.file("/srv/edusphere/build").exists
+    assert builder.package("gcc").is_installed
+    for host in (first, second):
+        assert not host.file("/srv/edusphere/build").exists
+        assert not host.package("gcc").is_installed
+
+
+def test_the_operators_steps_ran_in_their_places(connect: Connect) -> None:
+    """The first deployment's: nothing was built before the one, and nothing served before the other."""
+    assert connect("tiers-cache").check_output("cat /root/before_build") == ""
+    for name in APP_HOSTS:
+        host = connect(name)
+        assert host.file("/root/before_switch").exists
+        assert host.file("/root/before_switch").content_string == ""
+        released = json.loads(host.file("/root/after_switch").content_string)["release"]
+        assert host.check_output("readlink /srv/edusphere/current") == f"/srv/edusphere/releases/{released}"
+        assert not host.file("/root/before_build").exists
 
 
 def test_hosts_have_only_what_they_are_for(connect: Connect) -> None:

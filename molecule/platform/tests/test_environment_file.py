@@ -1,17 +1,15 @@
-"""Environment files as a real systemd and a real Docker Compose read them. To run as root: ``pytest --hosts=…``."""
+"""Environment files as a real systemd and a real Docker Compose read them."""
 
 from __future__ import annotations
 
 import base64
-import importlib.util
 import json
 import random
-from pathlib import Path
 
 import pytest
+from ansible_collections.edusphere.platform.plugins.filter.env_file import env_file
 from testinfra.host import Host
 
-FILTER = Path(__file__).parents[2] / "collections/ansible_collections/edusphere/platform/plugins/filter/env_file.py"
 SEED = 20261122
 SECRETS = 400
 
@@ -54,21 +52,15 @@ def write(host: Host, path: str, text: str) -> None:
     host.run_expect([0], f"umask 077; printf %s {encoded} | base64 -d > {path}")
 
 
-@pytest.fixture(name="text")
-def fixture_text() -> str:
-    """The environment file; the filter is loaded by its path, since these tests run outside Ansible."""
-    specification = importlib.util.spec_from_file_location("env_file", FILTER)
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    written: str = module.env_file(secrets())
-    return written
+@pytest.fixture
+def text() -> str:
+    """The environment file."""
+    return str(env_file(secrets()))
 
 
-def test_systemd_hands_every_secret_on_byte_by_byte(host: Host, text: str) -> None:
-    write(host, "/run/edusphere-secrets.env", text)
-    dump = host.run_expect(
+def test_systemd_hands_every_secret_on_byte_by_byte(vm: Host, text: str) -> None:
+    write(vm, "/run/edusphere-secrets.env", text)
+    dump = vm.run_expect(
         [0],
         "systemd-run --quiet --wait --pipe --property=EnvironmentFile=/run/edusphere-secrets.env "
         "od -An -v -tx1 /proc/self/environ; status=$?; rm /run/edusphere-secrets.env; exit $status",
@@ -78,15 +70,13 @@ def test_systemd_hands_every_secret_on_byte_by_byte(host: Host, text: str) -> No
     assert read == {name: value.encode() for name, value in secrets().items()}
 
 
-def test_compose_hands_every_secret_on(host: Host, text: str) -> None:
-    if not host.exists("docker"):
-        pytest.fail("this host has no docker; run the test where Docker Compose is installed, or deselect it")
+def test_compose_hands_every_secret_on(vm: Host, text: str) -> None:
     stack = {"services": {"one": {"image": "none", "env_file": "secrets.env"}}}
-    host.run_expect([0], "mkdir -p /run/edusphere-compose")
-    write(host, "/run/edusphere-compose/secrets.env", text)
-    write(host, "/run/edusphere-compose/compose.yaml", json.dumps(stack))
-    resolved = host.run_expect([0], "docker compose --project-directory /run/edusphere-compose config --format json")
-    host.run_expect([0], "rm -r /run/edusphere-compose")
+    vm.run_expect([0], "mkdir -p /run/edusphere-compose")
+    write(vm, "/run/edusphere-compose/secrets.env", text)
+    write(vm, "/run/edusphere-compose/compose.yaml", json.dumps(stack))
+    resolved = vm.run_expect([0], "docker compose --project-directory /run/edusphere-compose config --format json")
+    vm.run_expect([0], "rm -r /run/edusphere-compose")
     environment = json.loads(resolved.stdout)["services"]["one"]["environment"]
     # What is resolved is itself a Compose file, in which a dollar sign is written twice.
     assert {name: value.replace("$$", "$") for name, value in environment.items()} == secrets()
