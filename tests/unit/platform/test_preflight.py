@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import ipaddress
+import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.edusphere.platform.plugins.action.preflight import host as host_of
-from ansible_collections.edusphere.platform.plugins.action.preflight import too_old
+from ansible_collections.edusphere.platform.plugins.action.preflight import repositories, repository, too_old
 from ansible_collections.edusphere.platform.plugins.plugin_utils.preflight import (
     Host,
     Site,
@@ -215,6 +216,51 @@ def test_sources(settings: dict[str, Any], kind: str, source: str, checksum: str
         assert text in only(site)
     else:
         assert problems(site) == []
+
+
+@pytest.mark.parametrize(
+    ("version", "known"),
+    [
+        ("v1", True),
+        ("main", True),
+        ("refs/tags/v1", True),
+        ("3f9a2b5", True),
+        ("v2", False),
+        ("refs/heads/v1", False),
+    ],
+)
+def test_a_revision_that_the_repository_lacks(
+    settings: dict[str, Any], tmp_path: Path, version: str, known: bool
+) -> None:
+    """A commit by its number is not told by the repository, and is left to the builder."""
+    source = f"git://user:token@git.example.org{tmp_path}"
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=Test", "-c", "user.email=test@example.org"]
+    for command in (
+        ["init", "--quiet", "--initial-branch=main"],
+        ["commit", "--quiet", "--allow-empty", "--message=x"],
+        ["tag", "v1"],
+    ):
+        subprocess.run([*git, *command], check=True)
+    found = repository(str(tmp_path))
+    changes = {"edusphere_app_source_type": "git", "edusphere_app_source": source, "edusphere_app_version": version}
+    site = dataclasses.replace(one({**settings, **changes}), repositories={source: found})
+    if known:
+        assert problems(site) == []
+    else:
+        assert only(site).startswith("edusphere_app_version: git://git.example.org/")
+
+
+def test_a_repository_out_of_reach_is_a_notice(settings: dict[str, Any], tmp_path: Path) -> None:
+    source = "https://user:token@git.example.org/x.git"
+    found = repository(str(tmp_path / "none"))
+    assert found.names is None
+    changes = {"edusphere_app_source_type": "git", "edusphere_app_source": source}
+    site = dataclasses.replace(one({**settings, **changes}), repositories={source: found})
+    assert problems(site) == []
+    (notice,) = judge(site)[1]
+    assert notice.startswith("edusphere_app_source: https://git.example.org/x.git could not be asked")
+    assert "does not appear to be a git repository" in notice
+    assert repositories(site.hosts) == {source}
 
 
 def test_without_a_frontend(settings: dict[str, Any], source: Path) -> None:

@@ -7,8 +7,10 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator, Mapping
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,11 @@ from ansible.errors import AnsibleError
 from ansible.module_utils.compat.version import LooseVersion
 from ansible.plugins.action import ActionBase
 from ansible.release import __version__ as ansible_version
-from ansible_collections.edusphere.platform.plugins.plugin_utils.preflight import Host, Site, judge
+from ansible_collections.edusphere.platform.plugins.plugin_utils.preflight import Host, Repository, Site, judge
 from ansible_collections.edusphere.platform.plugins.plugin_utils.survey import Survey, parse
+
+# A repository that takes longer to list its branches is one that does not answer.
+REPOSITORY_SECONDS = 30
 
 
 class ActionModule(ActionBase):
@@ -48,6 +53,7 @@ class ActionModule(ActionBase):
             minimum_disk_mb=arguments["minimum_disk_mb"],
             minimum_memory_mb=arguments["minimum_memory_mb"],
             files=self._files(hosts),
+            repositories={source: repository(source) for source in repositories(hosts)},
         )
         problems, notices = judge(site)
         problems = [*too_old(ansible_version), *problems]
@@ -85,6 +91,37 @@ def host(name: str, variables: Mapping[str, Any], surveys: str, settings: str) -
         unreachable=unreachable,
         becomes=bool(known.get("becomes", False)),
     )
+
+
+def repositories(hosts: Iterable[Host]) -> set[str]:
+    """The addresses of the git repositories that releases come from; a path is the builder's, and not to be seen here."""
+    return {
+        host.settings["edusphere_app_source"]
+        for host in hosts
+        if host.settings.get("edusphere_app_source_type") == "git"
+        and re.match(r"(?:https?|ssh|git)://|[^/]+@", host.settings.get("edusphere_app_source") or "")
+    }
+
+
+def repository(source: str) -> Repository:
+    """Ask a repository for its branches and tags, without ever asking a person for a password."""
+    environment = {
+        **os.environ,
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_SSH_COMMAND": "ssh -oBatchMode=yes -oConnectTimeout=10",
+        "LC_ALL": "C",
+    }
+    try:
+        run = subprocess.run(
+            ["git", "ls-remote", "--quiet", "--heads", "--tags", "--", source],
+            capture_output=True, text=True, env=environment, timeout=REPOSITORY_SECONDS, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Repository(None, str(error))
+    if run.returncode != 0:
+        return Repository(None, next(iter(run.stderr.splitlines()), f"git ended with {run.returncode}"))
+    whole = {line.split("\t", 1)[1].removesuffix("^{}") for line in run.stdout.splitlines()}
+    return Repository(frozenset(whole | {name.split("/", 2)[2] for name in whole}))
 
 
 def look(result: Mapping[str, Any]) -> tuple[Survey | None, str]:

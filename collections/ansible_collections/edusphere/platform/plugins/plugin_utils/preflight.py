@@ -81,6 +81,16 @@ class Host:
 
 
 @dataclass(frozen=True)
+class Repository:
+    """A git repository, as the control node sees it."""
+
+    names: frozenset[str] | None
+    """Its branches and tags, by their short names and whole (refs/tags/v1); None where it could not be asked."""
+    error: str = ""
+    """Why it could not."""
+
+
+@dataclass(frozen=True)
 class Site:
     """All that is judged."""
 
@@ -92,6 +102,8 @@ class Site:
     minimum_memory_mb: int
     files: Mapping[str, bytes] = field(default_factory=dict)
     """Contents of the certificate and key files by path, decrypted; a file that cannot be read is missing."""
+    repositories: Mapping[str, Repository] = field(default_factory=dict)
+    """The repositories that the settings name, by their addresses."""
 
 
 def judge(site: Site) -> tuple[list[str], list[str]]:
@@ -117,7 +129,7 @@ def _settings(site: Site, settings: Mapping[str, Any]) -> Iterator[str]:
     yield from _identity(settings)
     yield from _secrets(settings)
     yield from _application(settings)
-    yield from _source(settings)
+    yield from _source(settings, site.repositories)
     yield from _paths(settings)
     yield from _prefixes(settings)
     yield from _tls(settings, site.files)
@@ -247,29 +259,45 @@ def _reason(error: AnsibleFilterError) -> str:
     return str(error).partition(": ")[2]
 
 
-def _source(settings: Mapping[str, Any]) -> Iterator[str]:
+def _source(settings: Mapping[str, Any], repositories: Mapping[str, Repository]) -> Iterator[str]:
     kind, source = settings.get("edusphere_app_source_type"), settings.get("edusphere_app_source")
     if source is None:
         return
     if not source:
         yield "edusphere_app_source: is empty; say where the application comes from"
     elif kind == "git":
-        yield from _git(source, settings)
+        yield from _git(source, settings, repositories.get(source, Repository(None)))
     elif kind == "folder":
         yield from _folder(Path(source).expanduser(), settings)
     elif kind == "archive":
         yield from _archive(source, settings)
 
 
-def _git(source: str, settings: Mapping[str, Any]) -> Iterator[str]:
+def _git(source: str, settings: Mapping[str, Any], repository: Repository) -> Iterator[str]:
     # With a scheme, as USER@HOST:PATH, or as a path on the builder.
     if not re.fullmatch(r"(?:https?|ssh|git|file)://\S+|[\w.-]+@[\w.-]+:\S+|/\S+", source):
         yield (
             f"edusphere_app_source: {source!r} is no address of a git repository, "
             "such as https://git.example.org/learn.git or git@git.example.org:learn.git"
         )
-    if not settings.get("edusphere_app_version", "main"):
+    version = settings.get("edusphere_app_version")
+    if version == "":
         yield "edusphere_app_version: is empty; name a branch, a tag or a commit"
+    elif version and repository.names is not None and version not in repository.names and not is_commit(version):
+        yield (
+            f"edusphere_app_version: {without_password(source)} has no branch and no tag {version!r}; "
+            "correct it, or push it there"
+        )
+
+
+def is_commit(version: str) -> bool:
+    """Whether it may be a commit's number, of which a repository does not tell all."""
+    return re.fullmatch(r"[0-9a-f]{7,40}", version) is not None
+
+
+def without_password(address: str) -> str:
+    """The address of a repository without the token or the password that it may hold."""
+    return re.sub(r"(?<=://)[^/@]*@", "", address)
 
 
 def _folder(folder: Path, settings: Mapping[str, Any]) -> Iterator[str]:
@@ -572,3 +600,9 @@ def _notices(site: Site) -> Iterator[str]:
     for host in site.hosts:
         if host.survey and (host.survey.os.get("ID", ""), host.survey.os.get("VERSION_ID", "")) in UNTESTED_SYSTEMS:
             yield f"host {host.name}: runs {host.survey.os.get('PRETTY_NAME')}, on which this is not tested"
+    for source, repository in site.repositories.items():
+        if repository.names is None:
+            yield (
+                f"edusphere_app_source: {without_password(source)} could not be asked from the control node, "
+                f"and is the builder's to find: {without_password(repository.error)}"
+            )
