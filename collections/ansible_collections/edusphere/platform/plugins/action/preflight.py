@@ -94,7 +94,7 @@ def host(name: str, variables: Mapping[str, Any], surveys: str, settings: str) -
 
 
 def repositories(hosts: Iterable[Host]) -> set[str]:
-    """The addresses of the git repositories that releases come from; a path is the builder's, and not to be seen here."""
+    """The git repositories that releases come from; a path is one of the builder, and cannot be seen from here."""
     return {
         host.settings["edusphere_app_source"]
         for host in hosts
