@@ -25,7 +25,8 @@ APP_HOSTS = ["tiers-app1", "tiers-app2"]
 HOSTS = ["tiers-forge", "tiers-edge", *APP_HOSTS, "tiers-database", "tiers-cache"]
 # Every private port, on whom it is, and who needs it.
 PRIVATE = [
-    ("tiers-database", 5432, {*APP_HOSTS}),
+    # The builder runs the application's own commands.
+    ("tiers-database", 5432, {*APP_HOSTS, "tiers-cache"}),
     ("tiers-cache", 6379, {*APP_HOSTS}),
     ("tiers-app1", 8000, {"tiers-edge"}),
     ("tiers-app2", 8000, {"tiers-edge"}),
