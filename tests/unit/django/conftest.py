@@ -38,7 +38,7 @@ PASSWORD = "s3cret \"'\\ $HOME ${x} `id` #% &;|<>äß\u2603\t=end "
 PREDICTED = {
     "changed", "unknown", "diff",
     "plan", "recorded", "resumed", "pending",
-    "static_root", "copied", "post_processed", "unchanged", "stale", "deleted",
+    "static_root", "copied", "post_processed", "unchanged", "stale", "deleted", "duplicates",
     "username", "created", "promoted", "password_changed",
 }  # fmt: skip
 
@@ -349,7 +349,7 @@ class Project:
                 hasher.update(f"{path}\n".encode())
                 continue
             status = path.lstat()
-            hasher.update(f"{path} {status.st_mode} {'' if path.is_dir() else status.st_mtime_ns}\n".encode())
+            hasher.update(os.fsencode(f"{path} {status.st_mode} {'' if path.is_dir() else status.st_mtime_ns}\n"))
             if path.is_file():
                 hasher.update(path.read_bytes())
         for alias in self.databases:

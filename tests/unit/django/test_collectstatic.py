@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import pathlib
-from typing import TYPE_CHECKING
+import shutil
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -137,47 +138,112 @@ def test_broken_reference_leaves_what_is_served(site: Project) -> None:
         assert collected(site) == before
 
 
-def test_killed_in_the_middle_then_converges(site: Project) -> None:
+# Kills the probe before the so-maniest rename or removal in STATIC_ROOT.
+KILL = """
+import signal
+
+if "KILL" in os.environ:
+    left = int(os.environ["KILL"])
+
+    def deadly(do):
+        def kill_or_do(path, *arguments):
+            global left
+            if str(path).startswith(STATIC_ROOT):
+                left -= 1
+                if left < 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+            return do(path, *arguments)
+
+        return kill_or_do
+
+    os.replace, os.unlink = deadly(os.replace), deadly(os.unlink)
+"""
+
+
+def served(project: Project) -> dict[str, bytes]:
+    """Return what visitors see: the files that the manifest names, by the names in the sources."""
+    files = collected(project)
+    return {name: files[hashed] for name, hashed in json.loads(files["staticfiles.json"])["paths"].items()}
+
+
+def test_killed_anywhere_then_converges(site: Project) -> None:
+    site.settings(MANIFEST + KILL)
+    arguments: dict[str, Any] = {"prune": True, "keep_releases": 2}
+    site.run("collectstatic", **arguments)
+    root, backup = site.directory / "collected", site.directory / "backup"
+    (root / "stray.txt").write_text("of no release")
+    old = served(site)
+    shutil.copytree(root, backup)
+    site.write("blog/static/img/dot.png", b"\x89PNG 2")
+    new = old | {"img/dot.png": b"\x89PNG 2"}
+    states: list[str] = []
+    while True:
+        answer = site.start(
+            "collectstatic", **arguments, environment={**site.environment, "KILL": str(len(states))}
+        ).result()
+        if not answer.get("failed"):
+            break
+        assert "was killed without an answer (return code -9)" in answer["msg"]
+        assert answer["changed"]
+        states.append("old" if served(site) == old else served(site)["img/dot.png"].decode("latin-1"))
+        site.run("collectstatic", **arguments)
+        assert {name: served(site)[name] for name in ("app.js", "img/dot.png")} == {
+            name: new[name] for name in ("app.js", "img/dot.png")
+        }
+        # Nobody knows which release was served when, so the files of both are there, and nothing else is.
+        assert set(old.values()) <= set(collected(site).values())
+        assert not [name for name in collected(site) if name == "stray.txt" or ".edusphere-collectstatic-" in name]
+        shutil.rmtree(root)
+        shutil.copytree(backup, root)
+    # The record, a copy, two hashed files, the manifest; the record again, and the stray file.
+    assert states == ["old"] * 5 + ["\x89PNG 2"] * 2
+
+
+def test_what_a_killed_run_left_behind_goes(site: Project) -> None:
+    site.settings(KILL)
+    site.fail("collectstatic", environment={**site.environment, "KILL": "1"})
+    # The next run has nothing else to do.
+    for path in (site.directory / "collected").rglob("*"):
+        if path.name.startswith(".edusphere"):
+            left = path
+    shutil.copytree(site.directory / "blog/static", site.directory / "collected", dirs_exist_ok=True)
+    done = site.predict_and_run("collectstatic")
+    assert done["deleted"] == [left.relative_to(site.directory / "collected").as_posix()]
+    assert done["copied"] == []
+
+
+def test_settings_of_a_stock_storage_are_kept(site: Project) -> None:
+    """What is done in memory gives the files that Django's own command writes, byte for byte."""
     site.settings(OWN)
     site.write(
         "site_/storage.py",
         """
-        import os, signal
+        import os
         from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
 
         class Storage(ManifestStaticFilesStorage):
-            def save_manifest(self):
-                if "KILL" in os.environ:
-                    os.kill(os.getpid(), signal.SIGKILL)
-                super().save_manifest()
+            manifest_name = "names.json"
+            support_js_module_import_aggregation = True
         """,
     )
-    site.run("collectstatic")
-    before = collected(site)
-    site.write("blog/static/img/dot.png", b"\x89PNG 2")
-    failed = site.fail("collectstatic", environment={**site.environment, "KILL": "1"})
-    assert "was killed without an answer (return code -9)" in failed["msg"]
-    assert {name: content for name, content in collected(site).items() if not name.startswith(".edusphere")} == before
+    site.write("blog/static/css/main.css", "@import 'site.css';\n@import url(\"deep/er/x.css\");\n")
+    site.write("blog/static/css/deep/er/x.css", "a { background: url('../../../img/dot.png#a') }\n")
+    site.write("blog/static/main.js", "import { a } from './app.js';\n//# sourceMappingURL=main.js.map\n")
+    site.write("blog/static/main.js.map", "{}")
+    site.django(
+        """
+        from django.conf import settings
+        from django.core.management import call_command
+        settings.STATIC_ROOT += "-by-django"
+        call_command("collectstatic", interactive=False, verbosity=0)
+        """
+    )
     done = site.predict_and_run("collectstatic")
-    assert len(done["post_processed"]) == 3
-    assert not list((site.directory / "collected").glob(".edusphere*"))
-
-
-def test_manifest_comes_last(site: Project) -> None:
-    site.settings(MANIFEST)
-    site.run("collectstatic")
-    before = collected(site)
-    # A directory is where the last but one of the new files should go: the run breaks off there.
-    site.write("blog/static/zz.txt", "last")
-    (site.directory / "collected/zz.txt").mkdir()
-    site.write("blog/static/img/dot.png", b"\x89PNG 2")
-    failed = site.fail("collectstatic")
-    assert failed["exception_type"] == "IsADirectoryError"
-    assert failed["changed"]
-    after = collected(site)
-    assert after["staticfiles.json"] == before["staticfiles.json"]
-    named = set(json.loads(after["staticfiles.json"])["paths"].values())
-    assert named <= set(after)
+    assert "names.json" in done["post_processed"]
+    theirs, ours = tree(site.directory / "collected-by-django"), collected(site)
+    assert len(theirs) == 15
+    assert ours.pop("names.json") == theirs.pop("names.json")
+    assert ours == theirs
 
 
 def test_storage_that_makes_files_of_its_own(site: Project) -> None:
@@ -222,18 +288,34 @@ def test_storage_that_changes_contents(site: Project) -> None:
     assert collected(site)["app.js"] == b"ALERT(1)\n"
 
 
-def test_two_sources_for_one_name(site: Project) -> None:
+def test_duplicate_path_is_no_change(site: Project) -> None:
+    site.run("collectstatic")
     site.settings(
         """
         HERE = os.path.dirname(__file__)
-        STATICFILES_DIRS = [os.path.join(HERE, "first"), ("pre", os.path.join(HERE, "second"))]
+        STATICFILES_DIRS = [("css", os.path.join(HERE, "second"))]
+        STATICFILES_FINDERS = [
+            "django.contrib.staticfiles.finders.AppDirectoriesFinder",
+            "django.contrib.staticfiles.finders.FileSystemFinder",
+        ]
         """
     )
-    site.write("site_/first/app.js", "first\n")
-    site.write("site_/second/x.txt", "second\n")
+    loser = site.write("site_/second/site.css", "second\n")
     done = site.predict_and_run("collectstatic")
-    assert collected(site)["app.js"] == b"first\n"
-    assert "pre/x.txt" in done["copied"]
+    assert not done["changed"]
+    assert done["duplicates"] == [
+        {
+            "name": "css/site.css",
+            "used": str(site.directory / "blog/static/css/site.css"),
+            "ignored": [str(loser)],
+        }
+    ]
+    # The other order.
+    site.settings("STATICFILES_FINDERS.reverse()")
+    done = site.predict_and_run("collectstatic")
+    assert done["copied"] == ["css/site.css"]
+    assert done["duplicates"][0]["used"] == str(loser)
+    assert collected(site)["css/site.css"] == b"second\n"
 
 
 def test_ignored_files(site: Project) -> None:
@@ -244,7 +326,237 @@ def test_ignored_files(site: Project) -> None:
 
 def test_names_that_are_not_ascii(site: Project) -> None:
     site.write("blog/static/Grüße ☃.txt", "hello\n")
-    assert "Grüße ☃.txt" in site.predict_and_run("collectstatic")["copied"]
+    site.write(os.fsdecode(b"blog/static/caf\xe9.txt"), "in the encoding of a bygone age\n")
+    for settings in ("", MANIFEST):
+        site.settings(settings)
+        done = site.predict_and_run("collectstatic")
+        assert len(done["copied"]) == (0 if settings else 5)
+        assert collected(site)["Grüße ☃.txt"] == b"hello\n"
+        assert collected(site)[os.fsdecode(b"caf\xe9.txt")].startswith(b"in the")
+
+
+def test_links(site: Project) -> None:
+    static = site.directory / "blog/static"
+    real = site.write("real/dir/a.txt", "a\n").parent
+    (static / "linked.js").symlink_to("app.js")
+    (static / "dir").symlink_to(real)
+    # STATIC_ROOT is one, and so are a directory and a file in it.
+    (site.directory / "elsewhere").mkdir()
+    (site.directory / "css").mkdir()
+    root = site.directory / "collected"
+    root.symlink_to("elsewhere")
+    (root / "css").symlink_to(site.directory / "css")
+    (root / "app.js").symlink_to(static / "app.js")
+    (root / "stale").symlink_to(real)
+    done = site.predict_and_run("collectstatic", prune=True)
+    assert done["copied"] == ["app.js", "css/site.css", "dir/a.txt", "img/dot.png", "linked.js"]
+    assert done["deleted"] == ["stale"]
+    assert (real / "a.txt").exists()
+    assert not (root / "app.js").is_symlink()
+    assert not (root / "linked.js").is_symlink()
+    assert (root / "css").is_symlink()
+    assert (site.directory / "css/site.css").is_file()
+    (static / "broken").symlink_to("nowhere")
+    for check in (True, False):
+        assert "blog/static/broken" in site.fail("collectstatic", check=check)["msg"]
+
+
+def test_five_thousand_files(site: Project) -> None:
+    for number in range(5000):
+        site.write(f"blog/static/many/{number % 50}/{number}.txt", f"{number}\n")
+    assert len(site.predict_and_run("collectstatic")["copied"]) == 5003
+    site.write("blog/static/many/7/7.txt", "8\n")
+    assert site.predict_and_run("collectstatic")["copied"] == ["many/7/7.txt"]
+
+
+def test_what_is_in_the_way_is_told_at_once(site: Project) -> None:
+    root = site.directory / "collected"
+    (root / "app.js").mkdir(parents=True)
+    (root / "css").write_text("a file")
+    before = site.state()
+    for check in (True, False):
+        message = site.fail("collectstatic", check=check)["msg"]
+        assert f"{root}/app.js is a directory, where a file is to go" in message
+        assert f"{root}/css is no directory, and {root}/css is to be one" in message
+    assert site.state() == before
+
+
+def test_read_only_directory(site: Project) -> None:
+    """What needs nothing written works; anything else is refused before the first file."""
+    # Even where the tests run as root, the project may not write to a directory without the permission to do so.
+    site.settings(
+        """
+        import ctypes
+        ctypes.CDLL(None).capset((ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)())
+        """
+    )
+    root = site.directory / "collected"
+    site.directory.chmod(0o555)
+    before = site.state()
+    for check in (True, False):
+        failed = site.fail("collectstatic", check=check)
+        assert f"{site.directory} can't be written to by the account with the number" in failed["msg"]
+        assert not failed["changed"]
+    assert site.state() == before
+    site.directory.chmod(0o755)
+    for settings in ("", MANIFEST):
+        site.settings(settings)
+        site.run("collectstatic")
+        root.chmod(0o555)
+        assert not site.predict_and_run("collectstatic")["changed"]
+        root.chmod(0o755)
+    # The directory itself would do, the one below it does not.
+    (root / "css").chmod(0o555)
+    site.write("blog/static/css/site.css", "body {}\n")
+    site.write("blog/static/new.js", "new\n")
+    before = site.state()
+    assert f"{root}/css can't be written to" in site.fail("collectstatic")["msg"]
+    assert site.state() == before
+
+
+def release(project: Project, content: str, **arguments: Any) -> set[str]:
+    """Collect a release whose script is ``content``; return the contents of all scripts that are there then."""
+    project.write("blog/static/app.js", content)
+    project.predict_and_run("collectstatic", prune=True, **arguments)
+    return {text.decode() for name, text in collected(project).items() if name.endswith(".js")}
+
+
+def test_files_of_the_last_releases_are_kept(site: Project) -> None:
+    site.settings(MANIFEST)
+    site.write("blog/static/app.js", "one")
+    site.run("collectstatic")
+    # What was there before the first record counts as one release.
+    assert release(site, "two", keep_releases=2) == {"one", "two"}
+    record = site.directory / "collected/.edusphere-collectstatic.json"
+    assert record.stat().st_mode & 0o777 == 0o600
+    assert release(site, "three", keep_releases=2) == {"two", "three"}
+    # A rollback makes the old one the newest, and is no further one.
+    assert release(site, "two", keep_releases=2) == {"two", "three"}
+    assert release(site, "four", keep_releases=2) == {"two", "four"}
+    # A run that does not prune counts as well, and forgets none.
+    site.write("blog/static/app.js", "five")
+    assert site.predict_and_run("collectstatic")["recorded"]
+    assert release(site, "six", keep_releases=3) == {"four", "five", "six"}
+    # Fewer, and then none.
+    assert release(site, "six", keep_releases=2) == {"five", "six"}
+    assert release(site, "six") == {"six"}
+    assert not record.exists()
+
+
+def test_damaged_record(site: Project) -> None:
+    record = site.write("collected/.edusphere-collectstatic.json", "{")
+    for check in (True, False):
+        message = site.fail("collectstatic", prune=True, keep_releases=2, check=check)["msg"]
+        assert message.startswith(f"keep_releases: the record {record} is damaged")
+    assert collected(site) == {record.name: b"{"}
+
+
+def test_bad_parameters(site: Project) -> None:
+    assert site.fail("collectstatic", keep_releases=0, prune=True)["msg"].startswith("keep_releases: ")
+    assert site.fail("collectstatic", keep_releases=2)["msg"].startswith("keep_releases: says what prune leaves")
+
+
+@pytest.mark.parametrize("own", ["pass", "url = ManifestStaticFilesStorage.url"], ids=["in memory", "aside"])
+def test_manifest_that_is_elsewhere(site: Project, own: str) -> None:
+    site.settings(OWN)
+    site.write(
+        "site_/storage.py",
+        f"""
+        from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
+        from django.core.files.storage import FileSystemStorage
+
+        class Own(ManifestStaticFilesStorage):
+            {own}
+
+        def Storage():
+            return Own(manifest_storage=FileSystemStorage(location={str(site.directory / "private")!r}))
+        """,
+    )
+    manifest = site.directory / "private/staticfiles.json"
+    done = site.predict_and_run("collectstatic", prune=True, keep_releases=2)
+    assert str(manifest) in done["post_processed"]
+    names = json.loads(manifest.read_text())["paths"]
+    assert set(collected(site)) == {*names, *names.values(), ".edusphere-collectstatic.json"}
+    site.write("blog/static/app.js", "alert(4)\n")
+    done = site.predict_and_run("collectstatic", prune=True, keep_releases=2)
+    assert done["copied"] == ["app.js"]
+    assert len(done["post_processed"]) == 2
+    assert done["stale"] == [names["app.js"]]
+
+
+BUCKET = """
+import pathlib
+from django.contrib.staticfiles.storage import ManifestFilesMixin
+from django.core.files.base import ContentFile
+from django.core.files.storage import Storage as Base
+
+BUCKET = pathlib.Path(__file__).parent.parent / "bucket"
+
+
+class Copying(Base):
+    # Keeps files where nobody but itself can see them.
+    def _open(self, name, mode="rb"):
+        return ContentFile((BUCKET / name).read_bytes(), name=name)
+
+    def _save(self, name, content):
+        (BUCKET / name).parent.mkdir(parents=True, exist_ok=True)
+        (BUCKET / name).write_bytes(b"".join(content.chunks()))
+        return name
+
+    def exists(self, name):
+        return (BUCKET / name).exists()
+
+    def delete(self, name):
+        (BUCKET / name).unlink()
+
+    def url(self, name):
+        return "https://bucket.site.example/" + name
+
+
+class Hashing(ManifestFilesMixin, Copying):
+    pass
+
+
+Storage = {0}
+"""
+
+
+def test_storage_without_a_directory(site: Project) -> None:
+    site.settings(OWN)
+    site.write("site_/storage.py", BUCKET.replace("{0}", "Copying"))
+    done = site.predict_and_run("collectstatic")
+    assert done["copied"] == ["app.js", "css/site.css", "img/dot.png"]
+    assert (done["static_root"], done["stale"]) == (None, None)
+    assert tree(site.directory / "bucket") == tree(site.directory / "blog/static")
+    # By content here as well.
+    source = site.write("blog/static/app.js", "alert(2)\n")
+    os.utime(source, (900_000_000, 900_000_000))
+    done = site.predict_and_run("collectstatic")
+    assert (done["copied"], done["unchanged"]) == (["app.js"], ["css/site.css", "img/dot.png"])
+    assert site.fail("collectstatic", prune=True)["msg"].startswith("prune: the staticfiles storage Copying does not")
+
+
+def test_hashing_storage_without_a_directory(site: Project) -> None:
+    site.settings(OWN)
+    site.write("site_/storage.py", BUCKET.replace("{0}", "Hashing"))
+    unknown = site.run("collectstatic", check=True)
+    assert (unknown["unknown"], unknown["changed"]) == (True, True)
+    assert "makes more than copies" in unknown["msg"]
+    assert not (site.directory / "bucket").exists()
+    done = site.run("collectstatic")
+    bucket = tree(site.directory / "bucket")
+    names = json.loads(bucket["staticfiles.json"])["paths"]
+    assert done["copied"] == sorted(names)
+    assert done["post_processed"] == sorted([*names.values(), "staticfiles.json"])
+    assert set(bucket) == {*done["copied"], *done["post_processed"]}
+    # Django says that it post-processed the style sheet once more, which is there as it was.
+    assert not site.run("collectstatic")["changed"]
+    assert tree(site.directory / "bucket") == bucket
+    site.write("blog/static/img/dot.png", b"\x89PNG 2")
+    done = site.run("collectstatic")
+    names = json.loads(tree(site.directory / "bucket")["staticfiles.json"])["paths"]
+    assert done["copied"] == ["img/dot.png"]
+    assert done["post_processed"] == sorted([names["css/site.css"], names["img/dot.png"], "staticfiles.json"])
 
 
 def test_modes_of_files_and_directories(site: Project) -> None:
@@ -271,10 +583,6 @@ def test_several_runs_at_once(site: Project) -> None:
     [
         ("INSTALLED_APPS.remove('django.contrib.staticfiles')", "settings: INSTALLED_APPS lacks"),
         ("del STATIC_ROOT", "without having set the STATIC_ROOT setting to a filesystem path."),
-        (
-            'STORAGES = {"staticfiles": {"BACKEND": "django.core.files.storage.InMemoryStorage"}}',
-            "settings: the staticfiles storage InMemoryStorage does not keep files in a directory of the host",
-        ),
     ],
 )
 def test_settings_that_can_not_collect(site: Project, settings: str, message: str) -> None:

@@ -13,10 +13,11 @@ description:
   - Brings C(STATIC_ROOT) to what Django's own finders and static files storage make of the sources.
   - Files are compared by content. Dates don't matter, so a file that is older than its copy is collected all the same,
     and one that is only newer is not.
-  - A storage that changes names or contents, such as C(ManifestStaticFilesStorage), does its work in a temporary
-    directory first. That is how check mode can name what it would produce, and how one that fails leaves
-    C(STATIC_ROOT) as it is.
-  - Each file gets to its place by one rename, the manifest last.
+  - A storage that changes names or contents, such as C(ManifestStaticFilesStorage), does its work aside first, in
+    memory if it is Django's own code and in a temporary directory otherwise. That is how check mode can name what it
+    would produce, and how one that fails leaves C(STATIC_ROOT) as it is.
+  - Each file gets to its place by one rename, the manifest last. A run that is interrupted leaves the files that the
+    old manifest names, and the next one does the rest.
 author:
   - EduSphere maintainers (!UNKNOWN)
 extends_documentation_fragment:
@@ -31,14 +32,28 @@ options:
   prune:
     description:
       - Delete the files in C(STATIC_ROOT) that this run would not put there.
-      - That takes files with hashed names along which pages of an earlier release may still refer to.
+      - Pages of an earlier release may still refer to some of them, those with hashed names above all; see
+        O(keep_releases).
     type: bool
     default: false
+  keep_releases:
+    description:
+      - The number of releases whose files O(prune) leaves, this one included. A release is what one run or several in
+        a row put there under the same names; one that is deployed again counts once, as the newest.
+      - With more than one, the names that each release put there are recorded in the file
+        C(.edusphere-collectstatic.json) in C(STATIC_ROOT), which only the account that collects can read. What is there
+        before the first record counts as one release.
+    type: int
+    default: 1
 notes:
-  - Only storages that keep their files in a directory of the host are supported (C(FileSystemStorage) and what is
-    derived from it).
   - Permissions follow C(FILE_UPLOAD_PERMISSIONS) and C(FILE_UPLOAD_DIRECTORY_PERMISSIONS) when a file is written. Those
     of a file whose content has not changed are not touched.
+  - Into a storage that keeps its files or its manifest somewhere else than in a directory of the host, Django's own
+    command collects, with the content of a file in the place of its date. What can be known then is less. Check mode
+    compares all files if the storage only copies, and is unknown if it makes more than copies, see RV(ignore:unknown).
+    A file is missing while it is replaced. Stale files are not looked for. A storage that changes contents as it saves
+    them looks different every time.
+  - A link to a directory in C(STATIC_ROOT) is followed for files that are wanted there, and never for pruning.
 seealso:
   - module: edusphere.django.migrate
   - name: Django's collectstatic command
@@ -65,6 +80,14 @@ EXAMPLES = r"""
     prune: true
     user: shop
   become: true
+
+- name: Collect, and keep what pages of the two releases before this one refer to
+  edusphere.django.collectstatic:
+    project_dir: /srv/shop
+    python: /srv/shop/.venv/bin/python
+    environment_file: /etc/shop/app.env
+    prune: true
+    keep_releases: 3
 """
 
 RETURN = r"""
@@ -75,7 +98,7 @@ unknown:
   type: bool
   returned: success
 static_root:
-  description: The directory of the collected files.
+  description: The directory of the collected files. Null if the storage does not keep them in one.
   type: str
   returned: success
   sample: /srv/shop/releases/2024-05-01/staticfiles
@@ -99,16 +122,41 @@ unchanged:
   returned: success
   sample: ["admin/css/base.css"]
 stale:
-  description: Files in RV(static_root) that this run would not put there.
+  description: Files in RV(static_root) that this run would not put there, kept or deleted. Null if the storage does not
+    keep its files in a directory.
   type: list
   elements: str
   returned: success
   sample: ["css/old.css"]
 deleted:
-  description: The stale files that were deleted, none unless O(prune=true).
+  description: The files that were deleted. Those are stale ones if O(prune=true), and what a run that was killed left
+    behind in any case.
   type: list
   elements: str
   returned: success
+recorded:
+  description: Whether the record of releases was written, see O(keep_releases).
+  type: bool
+  returned: success
+duplicates:
+  description: Names for which there are several sources. That is no change, as only the first is ever collected.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    name:
+      description: The name below RV(static_root).
+      type: str
+      sample: css/site.css
+    used:
+      description: The source that is collected.
+      type: str
+      sample: /srv/shop/shop/static/css/site.css
+    ignored:
+      description: The others.
+      type: list
+      elements: str
+      sample: ["/srv/shop/blog/static/css/site.css"]
 exception_type:
   description: The Python type of the error.
   type: str
@@ -129,6 +177,7 @@ from ansible_collections.edusphere.django.plugins.module_utils.transport import 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "ignore": {"type": "list", "elements": "str", "default": []},
     "prune": {"type": "bool", "default": False},
+    "keep_releases": {"type": "int", "default": 1},
 }
 
 
@@ -141,24 +190,30 @@ class CollectstaticModule(ProjectModule):
 
 
 def listing(digests: dict[str, str]) -> str:
-    """Return a line for each file, with the beginning of its SHA-256."""
-    return "".join(f"{name} {digest[:12]}\n" for name, digest in sorted(digests.items()))
+    """Return a line for each file, with the beginning of its SHA-256 where that is known."""
+    return "".join(f"{name} {digest[:12]}".rstrip() + "\n" for name, digest in sorted(digests.items()))
 
 
 def main() -> None:
     """Run the module."""
     this = CollectstaticModule(ARGUMENTS)
+    keep_releases = this.parameters["keep_releases"]
+    if keep_releases < 1:
+        this.fail("keep_releases: the release that is collected is one of them, so give at least 1")
+    if keep_releases > 1 and not this.parameters["prune"]:
+        this.fail("keep_releases: says what prune leaves; set prune: true as well")
     reply = this.ask(probe, {name: this.parameters[name] for name in ARGUMENTS})
     result = reply.frames[-1]["result"]
+    header = result["root"] or "static files"
     this.succeed(
         diff={
-            "before_header": result["root"],
-            "after_header": result["root"],
-            "before": listing(result["before"]),
-            "after": listing(result["after"]),
+            "before_header": header,
+            "after_header": header,
+            "before": listing(result.pop("before")),
+            "after": listing(result.pop("after")),
         },
-        static_root=result["root"],
-        **{key: result[key] for key in ("changed", "copied", "post_processed", "unchanged", "stale", "deleted")},
+        static_root=result.pop("root"),
+        **result,
     )
 
 
