@@ -138,6 +138,73 @@ def test_model_with_its_own_fields(project: Project) -> None:
     assert project.sql("SELECT email, name, team FROM blog_account") == [("Root@site.example", "Root", 3)]
 
 
+TEAM_MODEL = """
+from django.contrib.auth.models import AbstractUser, Group
+from django.db import models
+
+
+class Team(models.Model):
+    name = models.CharField(max_length=10)
+
+
+class Account(AbstractUser):
+    team = models.ForeignKey(Team, models.CASCADE)
+    REQUIRED_FIELDS = ["email", "team"]
+
+
+class Article(models.Model):
+    title = models.CharField(max_length=20)
+"""
+
+
+def test_fields_that_refer_to_other_objects(project: Project) -> None:
+    """In another database than the default one, which has none of them."""
+    project.add_database("other")
+    project.write("blog/models.py", TEAM_MODEL)
+    project.settings("AUTH_USER_MODEL = 'blog.Account'\n")
+    project.django(
+        "from django.core.management import call_command; call_command('makemigrations', 'blog', verbosity=0)"
+    )
+    project.run("migrate", database="other")
+    project.sql("INSERT INTO blog_team VALUES (7, 'red')", alias="other")
+    project.sql("INSERT INTO auth_group VALUES (3, 'first'), (4, 'second')", alias="other")
+    bad = {**ROOT, "database": "other", "fields": {"email": "a@b.example", "team": 8, "groups": [3, 5]}}
+    for check in (True, False):
+        message = project.fail("superuser", **bad, check=check)["msg"]
+        assert "fields: team: team instance with id 8" in message
+        assert "fields: groups: there is no auth.Group with the primary key 5" in message
+    good = {**bad, "fields": {"email": "a@b.example", "team": 7, "groups": [3, 4]}}
+    assert project.predict_and_run("superuser", **good)["created"]
+    assert project.sql("SELECT username, team_id FROM blog_account", alias="other") == [("root", 7)]
+    assert project.sql("SELECT group_id FROM blog_account_groups ORDER BY 1", alias="other") == [(3,), (4,)]
+
+
+def test_password_validators_are_asked_on_demand(migrated: Project) -> None:
+    migrated.settings(
+        """
+        AUTH_PASSWORD_VALIDATORS = [
+            {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+            {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+        ]
+        """
+    )
+    for password, words in {
+        "12abc": "This password is too short.",
+        "root@site.example": "too similar to the email",
+    }.items():
+        for check in (True, False):
+            failed = migrated.fail("superuser", **{**ROOT, "password": password}, validate_password=True, check=check)
+            assert failed["msg"].startswith("password: ")
+            assert words in failed["msg"]
+    migrated.predict_and_run("superuser", **{**ROOT, "password": "12abc"})
+    # It is there, and no other is to be set: nothing to validate.
+    migrated.predict_and_run("superuser", **{**ROOT, "password": "tiny"}, validate_password=True)
+    again = {**ROOT, "password": "tiny", "update_password": "always", "validate_password": True}
+    for check in (True, False):
+        assert "too short" in migrated.fail("superuser", **again, check=check)["msg"]
+    assert logs_in(migrated, "root", "12abc")
+
+
 def test_several_hosts_at_once_create_one(migrated: Project) -> None:
     # Each has looked before any is done.
     migrated.sql(

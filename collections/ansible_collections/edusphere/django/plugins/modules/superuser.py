@@ -30,12 +30,13 @@ options:
   password:
     description:
       - The password. Without it, an account is created that nobody can log in to with a password.
-      - It is not held against the project's password validators, as Django's own C(createsuperuser --noinput) does not.
     type: str
   fields:
     description:
       - Values of other fields of the user model for an account that is created. Those that C(REQUIRED_FIELDS) names
         must be there.
+      - What refers to another object, as a foreign key does, takes its primary key, and a many-to-many field a list of
+        them.
     type: dict
     default: {}
   update_password:
@@ -45,6 +46,13 @@ options:
     type: str
     choices: [on_create, always]
     default: on_create
+  validate_password:
+    description:
+      - Refuse a password that does not pass the project's C(AUTH_PASSWORD_VALIDATORS). One that is not going to be set
+        is not looked at.
+      - Django's own C(createsuperuser --noinput) does not ask them.
+    type: bool
+    default: false
   promote:
     description:
       - Make a superuser of an account of that name that is none. Otherwise that is an error, as anybody may have
@@ -81,7 +89,9 @@ EXAMPLES = r"""
     password: "{{ shop_admin_password }}"
     fields:
       name: Administrator
+      team: 1
     update_password: always
+    validate_password: true
 """
 
 RETURN = r"""
@@ -135,6 +145,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "default": "on_create",
         "no_log": False,
     },
+    "validate_password": {"type": "bool", "default": False, "no_log": False},
     "promote": {"type": "bool", "default": False},
 }
 

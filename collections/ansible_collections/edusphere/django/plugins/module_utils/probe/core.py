@@ -79,7 +79,8 @@ class Project:
 
 def would_create_file(connection: Any) -> bool:
     """Tell whether merely connecting to the database makes its file, as SQLite does."""
-    name = Path(str(connection.settings_dict["NAME"]))
+    # SQLite takes ".." as text, also after a directory that does not exist.
+    name = Path(os.path.normpath(str(connection.settings_dict["NAME"])))
     return bool(
         connection.vendor == "sqlite"
         and not connection.is_in_memory_db()

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import platform
 import sys
-from pathlib import Path
 from typing import Any
 
-from ansible_collections.edusphere.django.plugins.module_utils.probe.core import Project, describe
+from ansible_collections.edusphere.django.plugins.module_utils.probe.core import Project, describe, would_create_file
 
 # What manage.py would be called with.
 COMMAND = "check"
@@ -174,11 +173,8 @@ def _connect(alias: str) -> Any:
     from django.db import connections
 
     connection = connections[alias]
-    if connection.vendor == "sqlite":
-        name = connection.settings_dict["NAME"]
-        if not connection.is_in_memory_db() and not str(name).startswith("file:") and not Path(name).exists():
-            # SQLite would make an empty one.
-            raise FileNotFoundError(f"there is no file {name}")
+    if would_create_file(connection):
+        raise FileNotFoundError("there is no file {}".format(connection.settings_dict["NAME"]))
     connection.ensure_connection()
     return connection
 

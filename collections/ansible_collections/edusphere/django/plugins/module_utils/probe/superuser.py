@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from ansible_collections.edusphere.django.plugins.module_utils.probe.core import Project, RefusedError, UnknownError
@@ -18,7 +19,7 @@ def run(project: Project, parameters: dict[str, Any]) -> dict[str, Any]:
     """Find or create the superuser that ``parameters`` describe.
 
     Keys of ``parameters``: database, username, password (None for none), fields, update_password (on_create or
-    always), promote.
+    always), validate_password, promote.
     """
     from django.contrib.auth import get_user_model
     from django.db import transaction
@@ -30,12 +31,12 @@ def run(project: Project, parameters: dict[str, Any]) -> dict[str, Any]:
     try:
         user = find(model, alias, parameters["username"])
         if user is None:
-            values = creation_values(model, parameters)
+            values = clean(model, parameters)
             if project.check_mode:
                 return {"created": True, "promoted": False, "password_changed": False}
             try:
                 with transaction.atomic(using=alias):
-                    model._default_manager.db_manager(alias).create_superuser(**values)
+                    create(model, alias, values, parameters["password"])
                 return {"created": True, "promoted": False, "password_changed": False}
             except IntegrityError:
                 # Another host may have been first; anything else that collides is the operator's to see.
@@ -63,30 +64,91 @@ def find(model: Any, alias: str, username: str) -> Any:
     return None
 
 
-def creation_values(model: Any, parameters: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments of ``create_superuser``, all of them validated by their fields."""
+def clean(model: Any, parameters: dict[str, Any]) -> dict[Any, Any]:
+    """Return the values of an account's fields by their fields, all of them validated, and the password as well."""
     from django.core.exceptions import FieldDoesNotExist, ValidationError
 
-    given = parameters["fields"]
-    problems = [
-        "fields: {} is a REQUIRED_FIELD of {}".format(name, model._meta.label)
-        for name in model.REQUIRED_FIELDS
-        if name not in given
-    ]
-    values: dict[str, Any] = {}
-    for name, value in {model.USERNAME_FIELD: parameters["username"], **given}.items():
+    alias, given = parameters["database"], {model.USERNAME_FIELD: parameters["username"], **parameters["fields"]}
+    problems: list[str] = []
+    values: dict[Any, Any] = {}
+    # What makes a foreign key look into the right database.
+    account = model()
+    account._state.db = alias
+    for name, value in given.items():
         parameter = "username" if name == model.USERNAME_FIELD else "fields"
         try:
             field = model._meta.get_field(name)
-            values[name] = value if field.many_to_many else field.clean(value, None)
+            if field.auto_created and not field.concrete:
+                raise FieldDoesNotExist  # It belongs to another model, which refers to this one.
+            values[field] = clean_many(field, value, alias) if field.many_to_many else field.clean(value, account)
         except FieldDoesNotExist:
             problems.append("fields: {} has no field {!r}".format(model._meta.label, name))
         except ValidationError as error:
             problems.append("{}: {}: {}".format(parameter, name, " ".join(error.messages)))
+        else:
+            if not field.many_to_many:
+                setattr(account, field.attname, values[field])
+    there = {field.name for field in values}.union(given)
+    problems += [
+        "fields: {} is a REQUIRED_FIELD of {}".format(name, model._meta.label)
+        for name in model.REQUIRED_FIELDS
+        if name not in there
+    ]
+    problems += password_problems(account, parameters)
     if problems:
         raise RefusedError("; ".join(problems))
+    return values
+
+
+def clean_many(field: Any, value: Any, alias: str) -> list[Any]:
+    """Return the primary keys that ``value``, a list, holds; raise ValidationError unless there are such objects."""
+    from django.core.exceptions import ValidationError
+
+    related = field.remote_field.model
+    if not isinstance(value, list):
+        raise ValidationError("give a list of primary keys of {}".format(related._meta.label))
+    keys = [related._meta.pk.to_python(key) for key in value]
+    known = set(related._base_manager.using(alias).filter(pk__in=keys).values_list("pk", flat=True))
+    missing = [str(key) for key in keys if key not in known]
+    if missing:
+        raise ValidationError("there is no {} with the primary key {}".format(related._meta.label, ", ".join(missing)))
+    return keys
+
+
+def password_problems(account: Any, parameters: dict[str, Any]) -> list[str]:
+    """Return what the project's validators say against the password for that account, if they are to be asked."""
+    from django.contrib.auth.password_validation import validate_password
+    from django.core.exceptions import ValidationError
+
+    if not parameters["validate_password"] or parameters["password"] is None:
+        return []
+    try:
+        validate_password(parameters["password"], account)
+    except ValidationError as error:
+        return ["password: {}".format(" ".join(error.messages))]
+    return []
+
+
+def create(model: Any, alias: str, values: dict[Any, Any], password: str | None) -> None:
+    """Create the account through the manager of its model.
+
+    As Django's own createsuperuser does, what refers to other objects is given by primary keys to a parameter that the
+    manager has for it. What goes on to the model instead, which would want the objects, is given as the model takes it.
+    """
+    manager = model._default_manager.db_manager(alias)
+    own = inspect.signature(manager.create_superuser).parameters
+    arguments, later = {}, {}
+    for field, value in values.items():
+        if field.name in own:
+            arguments[field.name] = value
+        elif field.many_to_many:
+            later[field.name] = value
+        else:
+            arguments[field.attname] = value
     # None makes a password that nobody can log in with.
-    return {"password": parameters["password"], **values}
+    account = manager.create_superuser(password=password, **arguments)
+    for name, value in later.items():
+        getattr(account, name).set(value)
 
 
 def update(project: Project, user: Any, alias: str, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -107,6 +169,9 @@ def update(project: Project, user: Any, alias: str, parameters: dict[str, Any]) 
     always = parameters["update_password"] == "always"  # noqa: S105 - a choice, no password
     new_password = always and not check_password(password, user.password)
     if new_password:
+        problems = password_problems(user, parameters)
+        if problems:
+            raise RefusedError("; ".join(problems))
         user.set_password(password)
         changed.append("password")
     if changed and not project.check_mode:
