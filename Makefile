@@ -15,6 +15,9 @@ PARTS := lint unit sanity molecule e2e
 LONGEST := interrupted default tiers
 SCENARIOS := $(LONGEST) $(filter-out $(LONGEST),$(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml)))
 
+# The collection that is worth installing by itself.
+DJANGO := collections/ansible_collections/edusphere/django
+
 .PHONY: help
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,12 +35,15 @@ test: bootstrap ## Run every test: lint, unit, sanity, molecule, e2e; each is a 
 	@scripts/test $(PARTS)
 
 .PHONY: lint
-lint: bootstrap ## Check the style of Ansible, YAML and Python, and Python's types
+lint: bootstrap ## Check the style of Ansible, YAML and Python, Python's types, and the modules' documentation
 	ansible-lint
 	yamllint --strict .
 	ruff check
 	ruff format --check
 	mypy
+	cd $(DJANGO) && antsibull-changelog lint
+	antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs dependent \
+	  --disallow-unknown-collection-refs $(DJANGO)
 
 .PHONY: unit
 unit: bootstrap ## Test modules, filters, templates and the documents generated from them
@@ -57,9 +63,10 @@ e2e: bootstrap ## Use a deployed site as people do, in a browser
 	scripts/e2e
 
 .PHONY: bench
-bench: bootstrap ## Measure how long a run that changes nothing takes on the demo (no test)
+bench: bootstrap ## Measure what finds nothing to do: the modules of edusphere.django, and site.yml on the demo (no test)
+	@python scripts/bench/modules.py
 	@scripts/demo up > /dev/null
-	@python scripts/bench.py
+	@python scripts/bench/playbook.py
 
 .PHONY: secrets
 secrets: bootstrap ## Make a site's secrets, in a vault: make secrets SITE=prod
