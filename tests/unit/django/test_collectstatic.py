@@ -199,6 +199,18 @@ def test_killed_anywhere_then_converges(site: Project) -> None:
     assert states == ["old"] * 5 + ["\x89PNG 2"] * 2
 
 
+@pytest.mark.parametrize(("kill", "live"), [("3", "one"), ("4", "two")], ids=["before the manifest", "after it"])
+def test_killed_and_then_another_release(site: Project, kill: str, live: str) -> None:
+    """What is served after a run that was killed counts as a release, whichever it is."""
+    site.settings(MANIFEST + KILL)
+    assert release(site, "one", keep_releases=2) == {"one"}
+    site.write("blog/static/app.js", "two")
+    arguments = {"prune": True, "keep_releases": 2}
+    site.fail("collectstatic", **arguments, environment={**site.environment, "KILL": kill})
+    assert served(site)["app.js"].decode() == live
+    assert {"three", live} <= release(site, "three", keep_releases=2)
+
+
 def test_what_a_killed_run_left_behind_goes(site: Project) -> None:
     site.settings(KILL)
     site.fail("collectstatic", environment={**site.environment, "KILL": "1"})
@@ -212,6 +224,7 @@ def test_what_a_killed_run_left_behind_goes(site: Project) -> None:
     assert done["copied"] == []
 
 
+@pytest.mark.every_stack
 def test_settings_of_a_stock_storage_are_kept(site: Project) -> None:
     """What is done in memory gives the files that Django's own command writes, byte for byte."""
     site.settings(OWN)

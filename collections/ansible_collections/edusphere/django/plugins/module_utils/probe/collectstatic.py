@@ -280,9 +280,10 @@ def rehearse_in_memory(storage: Any, manifest_storage: Any, sources: dict[str, S
 
 def in_memory(storage: Any, contents: dict[str, Content]) -> Any:
     """Return a double of a storage that keeps its files in ``contents``."""
-    from django.core.files.base import ContentFile, File
+    from django.core.files.base import ContentFile
 
     kind = type(storage)
+    paths = {content.path for content in contents.values() if content.path is not None}
 
     def exists(_self: Any, name: str) -> bool:
         return posixpath.normpath(name) in contents
@@ -294,8 +295,9 @@ def in_memory(storage: Any, contents: dict[str, Content]) -> Any:
         return ContentFile(b"".join(content.chunks()), name=name)
 
     def save(_self: Any, name: str, content: Any) -> str:
-        path = getattr(content.file, "name", None) if type(content) is File else None
-        saved = Content(path=path) if isinstance(path, str) else Content(data=b"".join(content.chunks()))
+        # A source as it is need not be kept twice.
+        path = getattr(content.file, "name", None)
+        saved = Content(path=path) if path in paths else Content(data=b"".join(content.chunks()))
         contents[posixpath.normpath(name)] = saved
         return name
 

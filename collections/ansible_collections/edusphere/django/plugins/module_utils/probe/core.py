@@ -98,7 +98,8 @@ def describe(error: BaseException) -> dict[str, str]:
     name = kind.__qualname__ if kind.__module__ == "builtins" else "{}.{}".format(kind.__module__, kind.__qualname__)
     if isinstance(error, SyntaxError) and error.filename:
         return {"type": name, "message": "{} ({}, line {})".format(error.msg, error.filename, error.lineno)}
-    return {"type": name, "message": str(error).strip()}
+    # What was added to it on the way, such as the line of a style sheet.
+    return {"type": name, "message": "\n".join([str(error).strip(), *getattr(error, "__notes__", [])])}
 
 
 def load(directory: str, command: str) -> None:
