@@ -69,9 +69,10 @@ EDITS = [
         3,
         "all",
         {
-            "backend : Write the unit and its programs",
             "backend : Point the free slot at the release",
+            "backend : Write the environment and the unit of the free slot",
             "backend : Start the free slot",
+            "backend : Point people at the release and its environment",
             "backend : Record what serves",
             "nginx : Configure nginx",
             "nginx : Run nginx with its configuration",
@@ -130,7 +131,7 @@ def test_the_edits_took_effect(vm: Host, site: Site, main_pid: int, as_applicati
 
 def test_nothing_secret_is_said(vm: Host, site: Site, secrets: dict[str, str]) -> None:
     """Not by a run that undoes the edits and writes every file with secrets anew, as talkative as it can be."""
-    vm.check_output("rm /etc/edusphere/app.env /etc/redis/redis.conf")
+    vm.check_output("rm /etc/edusphere/slot-*.env /etc/redis/redis.conf")
     said = playbook("-vvv", "--diff").stdout
     assert "Write the environment" in said
     for name, secret in secrets.items():

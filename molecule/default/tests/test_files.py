@@ -14,7 +14,7 @@ from testinfra.host import Host
     ("path", "owner", "group", "mode"),
     [
         ("/etc/edusphere", "root", "root", 0o755),
-        ("/etc/edusphere/app.env", "root", "edusphere", 0o640),
+        ("/etc/edusphere/slot-a.env", "root", "edusphere", 0o640),
         ("/srv/edusphere/current/.overlay", "root", "root", 0o755),
         ("/etc/redis/redis.conf", "redis", "redis", 0o640),
         ("/srv/edusphere", "root", "root", 0o755),

@@ -78,7 +78,8 @@ SWITCHES = [
     Change(
         {"edusphere_app_environment": {"TEST_CHANGE": "1"}, "backend_keepalive_timeout": 80},
         Kill("BEFORE", "backend : Start the free slot", "app"),
-        {"backend"},
+        # What serves has its own files.
+        set(),
     ),
     Change(
         {"edusphere_app_environment": {"TEST_CHANGE": "2"}},

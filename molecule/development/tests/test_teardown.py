@@ -1,4 +1,4 @@
-"""teardown.yml: first without the site's data, which it keeps, then with them."""
+"""teardown.yml: first without the site's data, which it keeps, then with them. The last of the tests, by its name."""
 
 from __future__ import annotations
 
