@@ -9,6 +9,7 @@ Needs nothing but the standard library and, from :func:`main` on, the project's 
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -108,9 +109,13 @@ def load(directory: str, command: str) -> None:
         sys.path.insert(0, directory)
     # Settings commonly look at sys.argv[1] to tell commands apart.
     sys.argv[:] = ["manage.py", command]
+    # What is loaded stays, so looking through it for garbage again and again is a twentieth of the time for nothing.
+    gc.disable()
     import django
 
     django.setup()
+    gc.freeze()
+    gc.enable()
 
 
 def main(request: dict[str, Any], action: Callable[[Project, dict[str, Any]], dict[str, Any]]) -> None:
