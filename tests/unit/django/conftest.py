@@ -97,45 +97,143 @@ class Article(models.Model):
 
 @dataclass(frozen=True)
 class Stack:
-    """What a project runs on: a release of Django, with an interpreter that has it, and a kind of database."""
+    """What a project runs on: a release of Django, with an interpreter that has it, a kind of database, and a place.
+
+    ``place`` is empty for this machine, else the parameter that names what container the project is in.
+    """
 
     django: str
     engine: str
+    place: str = ""
 
     def __str__(self) -> str:
-        return f"{self.django}-{self.engine}"
+        return "-".join(part for part in (self.django, self.engine, self.place) if part)
 
     @property
     def python(self) -> str:
         """The interpreter, ready for use."""
+        if self.place:
+            return IMAGE_PYTHON
         return sys.executable if self.django == LONG_TERM else environment(self.django)
 
 
-LONG_TERM = "5.2"
+LONG_TERM, NEWEST = "5.2", "6.1"
 USUAL = Stack(LONG_TERM, "postgresql")
-STACKS = [USUAL, Stack("4.2", "postgresql"), Stack(LONG_TERM, "sqlite3")]
+STACKS = [
+    USUAL,
+    Stack("4.2", "postgresql"),
+    Stack(LONG_TERM, "sqlite3"),
+    Stack(NEWEST, "postgresql", "container"),
+    Stack(NEWEST, "postgresql", "image"),
+    Stack(NEWEST, "postgresql", "compose_service"),
+]
 
 
 def environment(version: str) -> str:
     """Make the virtual environment of another release of Django, unless it is there; return its interpreter."""
     lock = ROOT / f"tests/django-{version}.lock"
-    place = ROOT / ".cache/django" / version
     wanted = hashlib.sha256(lock.read_bytes() + sys.version.encode()).hexdigest()
-    stamp = place / ".installed"
-    place.parent.mkdir(parents=True, exist_ok=True)
-    # Tests run in several processes.
-    with (place.parent / f"{version}.lock").open("w") as guard:
-        fcntl.flock(guard, fcntl.LOCK_EX)
+    with only_one(version) as directory:
+        place = directory / version
+        stamp = place / ".installed"
         if not stamp.is_file() or stamp.read_text() != wanted:
-            uv = str(pathlib.Path(sys.executable).with_name("uv"))
-            variables = {**os.environ, "VIRTUAL_ENV": str(place), "UV_NATIVE_TLS": "1", "UV_PYTHON_DOWNLOADS": "never"}
-            for command in (
-                ["venv", "--quiet", "--clear", f"--python={sys.executable}", str(place)],
-                ["pip", "sync", "--quiet", "--require-hashes", "--compile-bytecode", str(lock)],
-            ):
-                subprocess.run([uv, *command], env=variables, check=True)
+            run_uv("venv", "--clear", f"--python={sys.executable}", str(place))
+            run_uv("pip", "sync", "--require-hashes", "--compile-bytecode", str(lock), VIRTUAL_ENV=str(place))
             stamp.write_text(wanted)
     return str(place / "bin/python")
+
+
+IMAGE_PYTHON = "/opt/django/bin/python"
+# The image's own entrypoint does nothing: the modules must get past it.
+DOCKERFILE = """
+ARG BASE
+FROM $BASE
+RUN python3 -m venv --without-pip /opt/django
+COPY site-packages /opt/django/lib/python3.13/site-packages
+RUN python3 -m compileall -q /opt/django/lib
+ENV FROM_IMAGE="the image's" BOTH="the image's"
+ENTRYPOINT ["/bin/false"]
+"""
+
+
+@contextlib.contextmanager
+def only_one(name: str) -> Iterator[pathlib.Path]:
+    """Yield a directory for what tests keep, held against the other processes that tests run in."""
+    place = ROOT / ".cache/django"
+    place.mkdir(parents=True, exist_ok=True)
+    with (place / f"{name}.lock").open("w") as guard:
+        fcntl.flock(guard, fcntl.LOCK_EX)
+        yield place
+
+
+def docker(*arguments: str, **options: Any) -> str:
+    """Run a command of docker's client and return what it prints."""
+    done = subprocess.run(["docker", *arguments], check=True, stdout=subprocess.PIPE, encoding="utf-8", **options)
+    return str(done.stdout).strip()
+
+
+@pytest.fixture(scope="session")
+def client(image: str) -> dict[str, str]:
+    """The environment in which docker's client has Compose 2: Debian 13's, as Debian 12 has no package."""
+    if subprocess.run(["docker", "compose", "version"], capture_output=True, check=False).returncode == 0:
+        return {}
+    with only_one("compose") as place:
+        plugin = place / "docker/cli-plugins/docker-compose"
+        if not plugin.exists():
+            plugin.parent.mkdir(parents=True, exist_ok=True)
+            fetched = plugin.with_name("fetched")
+            script = (
+                "cd /tmp && { apt-get -qq update && apt-get -qq download docker-compose && dpkg -x *.deb . ;} >&2 &&"
+                " cat usr/libexec/docker/cli-plugins/docker-compose"
+            )
+            with fetched.open("wb") as file:
+                command = ["docker", "run", "--rm", "--entrypoint=sh", image, "-c", script]
+                subprocess.run(command, stdout=file, check=True)
+            fetched.chmod(0o755)
+            fetched.rename(plugin)
+    return {"DOCKER_CONFIG": str(plugin.parents[1])}
+
+
+@pytest.fixture(scope="session")
+def image() -> str:
+    """The image of Debian 13's Python with the newest Django, on a test host's image; made unless it is there."""
+    base = "edusphere-testbed:trixie"
+    lock = ROOT / f"tests/django-{NEWEST}.lock"
+    found = subprocess.run(["docker", "image", "inspect", "--format={{.Id}}", base], capture_output=True, check=False)
+    if found.returncode:
+        pytest.fail("these tests need a Docker engine with the images of test hosts: scripts/testbed up", pytrace=False)
+    key = hashlib.sha256(found.stdout + lock.read_bytes() + DOCKERFILE.encode()).hexdigest()[:16]
+    name = f"edusphere-testbed-django:{key}"
+    with only_one("image") as place:
+        if not docker("images", "--quiet", name):
+            context = place / "image"
+            shutil.rmtree(context, ignore_errors=True)
+            run_uv(
+                *(
+                    "pip",
+                    "install",
+                    "--require-hashes",
+                    f"--requirement={lock}",
+                    f"--target={context / 'site-packages'}",
+                ),
+                *("--python-version=3.13", f"--python-platform={os.uname().machine}-unknown-linux-gnu"),
+                "--only-binary=:all:",
+            )
+            (context / "Dockerfile").write_text(DOCKERFILE)
+            docker(
+                *("build", "--quiet", "--force-rm", f"--tag={name}", f"--build-arg=BASE={base}"),
+                *("--label=org.edusphere.testbed=image", str(context)),
+                env={**os.environ, "DOCKER_BUILDKIT": "0"},
+            )
+            shutil.rmtree(context)
+    return name
+
+
+def run_uv(*arguments: str, **variables: str) -> None:
+    """Run uv without noise."""
+    uv = str(pathlib.Path(sys.executable).with_name("uv"))
+    settings = {"UV_NATIVE_TLS": "1", "UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "1"}
+    subprocess.run([uv, "--quiet", *arguments], env={**os.environ, **settings, **variables}, check=True)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -216,6 +314,10 @@ class Project:
     # The aliases of the settings, and the name of each database.
     databases: dict[str, str] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
+    # What tells a module how to get into the project's container, and the environment for docker's client.
+    place: dict[str, Any] = field(default_factory=dict)
+    image: str = ""
+    client: dict[str, str] = field(default_factory=dict)
 
     @property
     def database(self) -> str:
@@ -236,8 +338,39 @@ class Project:
             self.settings(f"DATABASES[{alias!r}] = {{**DATABASES['default'], 'NAME': {name!r}}}")
         self.databases[alias] = name
 
+    @property
+    def volumes(self) -> list[str]:
+        """What a container of the project must see of this machine: the project and the databases' socket."""
+        return [f"{path}:{path}" for path in (self.directory, self.cluster.directory)]
+
+    def contain(self, image: str) -> None:
+        """Give the project the place of its stack, made of an image."""
+        self.image = image
+        if self.stack.place == "container":
+            volumes = [f"--volume={volume}" for volume in self.volumes]
+            container = docker(
+                *("run", "--detach", "--network=none", *volumes, "--entrypoint=sleep", image, "infinity"),
+            )
+            self.place = {"container": container}
+        elif self.stack.place == "image":
+            self.place = {"image": image, "volumes": self.volumes, "network": "none"}
+        else:
+            service = {"image": image, "volumes": self.volumes, "network_mode": "none", "depends_on": ["absent"]}
+            self.compose({"web": service, "absent": {"image": "edusphere-testbed-absent"}})
+
+    def compose(self, services: dict[str, Any], **more: Any) -> None:
+        """Give the project a Compose file, and the service ``web`` as its place."""
+        directory = self.directory.with_name(self.directory.name + "-compose")
+        directory.mkdir(exist_ok=True)
+        (directory / "compose.yaml").write_text(json.dumps({"services": services, **more}))
+        self.place = {"compose_service": "web", "compose_project_dir": str(directory)}
+
     def remove(self) -> None:
-        """Remove the directory and the databases."""
+        """Remove the directory, the databases, and the container."""
+        if container := self.place.get("container"):
+            docker("rm", "--force", "--volumes", container)
+        if directory := self.place.get("compose_project_dir"):
+            shutil.rmtree(directory)
         shutil.rmtree(self.directory)
         if self.stack.engine == "postgresql":
             connection = self.cluster.connect()
@@ -281,6 +414,7 @@ class Project:
             "python": self.stack.python,
             "settings": "site_.settings",
             "environment": self.environment,
+            **self.place,
             "_ansible_check_mode": check,
             "_ansible_diff": True,
             **arguments,
@@ -297,6 +431,7 @@ class Project:
             stderr=subprocess.PIPE,
             text=True,
             cwd="/",
+            env={**os.environ, **self.client},
             # Groups that a project that runs as another account must not get.
             extra_groups=[0, 1, 2] if os.geteuid() == 0 else None,
         )
@@ -393,10 +528,19 @@ class Project:
     def django(self, code: str) -> str:
         """Run code in the loaded project and return what it prints."""
         program = "import django; django.setup()\n" + textwrap.dedent(code)
+        command = [self.stack.python, "-c", program]
+        environment = {**self.environment, "DJANGO_SETTINGS_MODULE": "site_.settings"}
+        if self.image:
+            options = [f"--volume={volume}" for volume in self.volumes]
+            options += [f"--env={name}" for name in environment]
+            command = [
+                *("docker", "run", "--rm", "--network=none", f"--workdir={self.directory}", *options),
+                *("--entrypoint=", self.image, *command),
+            ]
         return subprocess.run(
-            [self.stack.python, "-c", program],
+            command,
             cwd=self.directory,
-            env={**os.environ, **self.environment, "DJANGO_SETTINGS_MODULE": "site_.settings"},
+            env={**os.environ, **environment},
             check=True,
             capture_output=True,
             text=True,
@@ -412,8 +556,8 @@ class Call:
     def result(self) -> dict[str, Any]:
         """Wait for the module's answer; a secret must be nowhere in it."""
         out, err = self.process.communicate(timeout=120)
-        assert PASSWORD not in out + err
-        assert json.dumps(PASSWORD)[1:-1] not in out + err
+        assert PASSWORD.strip() not in out + err
+        assert json.dumps(PASSWORD.strip())[1:-1] not in out + err
         try:
             answer: dict[str, Any] = json.loads(out)
         except ValueError:
@@ -422,7 +566,7 @@ class Call:
 
 
 @pytest.fixture
-def make_project(cluster: Cluster, stack: Stack) -> Iterator[Callable[[], Project]]:
+def make_project(cluster: Cluster, stack: Stack, request: pytest.FixtureRequest) -> Iterator[Callable[[], Project]]:
     """Return a function that makes a project with an app ``blog``, which has one migration."""
     made: list[Project] = []
 
@@ -449,6 +593,9 @@ def make_project(cluster: Cluster, stack: Stack) -> Iterator[Callable[[], Projec
         project.write("blog/models.py", MODELS)
         project.write("blog/migrations/__init__.py", "")
         project.write("blog/migrations/0001_initial.py", INITIAL)
+        if stack.place:
+            project.contain(request.getfixturevalue("image"))
+            project.client = request.getfixturevalue("client")
         return project
 
     yield make

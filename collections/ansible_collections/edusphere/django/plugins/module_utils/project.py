@@ -19,10 +19,18 @@ from urllib.parse import quote
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.edusphere.django.plugins.module_utils import environment_file
-from ansible_collections.edusphere.django.plugins.module_utils.probe import core
+from ansible_collections.edusphere.django.plugins.module_utils.containers import (
+    ComposeTransport,
+    ContainerTransport,
+    Docker,
+    ImageTransport,
+    Inside,
+)
+from ansible_collections.edusphere.django.plugins.module_utils.probe import core, guard
 from ansible_collections.edusphere.django.plugins.module_utils.transport import (
     Account,
     HostTransport,
+    NotYetError,
     Reply,
     Transport,
     TransportError,
@@ -40,6 +48,21 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "group": {"type": "str"},
     "umask": {"type": "str"},
     "timeout": {"type": "int"},
+    "container": {"type": "str"},
+    "image": {"type": "str"},
+    "network": {"type": "str"},
+    "volumes": {"type": "list", "elements": "str", "default": []},
+    "compose_service": {"type": "str"},
+    "compose_project_dir": {"type": "path"},
+    "compose_files": {"type": "list", "elements": "path", "default": []},
+    "compose_project_name": {"type": "str"},
+    "docker_cli": {"type": "path"},
+}
+# The parameters of which one at most says what container the project is in, and those that only go with it.
+PLACES: dict[str, list[str]] = {
+    "container": [],
+    "image": ["network", "volumes"],
+    "compose_service": ["compose_project_dir", "compose_files", "compose_project_name"],
 }
 
 # Variables that would make another interpreter of the project's one.
@@ -48,13 +71,11 @@ _INTERPRETER_VARIABLES = ("PYTHONHOME", "PYTHONSTARTUP", "__PYVENV_LAUNCHER__")
 _PUBLIC_NAME = re.compile(
     r"(^|_)(HOSTS?|PORT|NAME|USER|USERNAME|DEBUG|MODE|SSLMODE|LEVEL|MODULE|PATH|PYTHONPATH|LANG|TZ|ORIGINS)$", re.I
 )
+# How much of what a project printed is shown, in characters.
+_OUTPUT = 16 * 1024
 # Shorter values can't be told from ordinary text.
 _SHORTEST_SECRET = 4
 _MASK = "********"
-
-
-class _NotYetError(Exception):
-    """Something of the project does not exist, which in check mode only means that a run would make it."""
 
 
 class ProjectModule:
@@ -85,29 +106,27 @@ class ProjectModule:
         A reply that comes back has a final frame whose event is ``result``. An error ends the module with what
         :meth:`fail` is given by ``partial``; override that to report what was done before the error.
         """
-        try:
-            transport, directory = self._transport()
-        except _NotYetError as missing:
-            if self.check_mode:
-                self.unknown(str(missing))
-            self.fail(str(missing))
-        except PermissionError as error:
-            self.fail(f"{error.filename}: {error.strerror}; set become: true on the task, or another user")
         token = new_token()
         program = assemble(
             action,
             {
                 "token": token,
-                "directory": directory,
+                "directory": self._directory,
                 "command": action.COMMAND,
                 "check_mode": self.check_mode,
                 "parameters": parameters,
             },
         )
         try:
-            reply = transport.run(program, token, self.parameters["timeout"])
+            reply = self._transport().run(program, token, self.parameters["timeout"])
+        except NotYetError as missing:
+            if self.check_mode:
+                self.unknown(str(missing))
+            self.fail(str(missing))
         except TransportError as error:
-            self.fail(f"python: {self.parameters['python']} can't be run: {error}")
+            self.fail(str(error))
+        except PermissionError as error:
+            self.fail(f"{error.filename}: {error.strerror}; set become: true on the task, or another user")
         final = reply.final
         if final and final["event"] == "unknown":
             self.unknown(final["message"])
@@ -140,14 +159,18 @@ class ProjectModule:
 
     def _fail_reply(self, reply: Reply) -> NoReturn:
         final = reply.final
-        results = dict(self.partial(reply), output=self._mask(reply.noise))
+        output = self._mask(reply.noise).strip()
+        output = output if len(output) <= _OUTPUT else "[…] " + output[-_OUTPUT:]
+        results = dict(self.partial(reply), output=output)
         if reply.timed_out:
             self.fail(f"timeout: the project was stopped after {self.parameters['timeout']} seconds", **results)
         if final is None:
-            ended = "ended" if (reply.returncode or 0) >= 0 else "was killed"
+            code = reply.returncode or 0
+            # 128 and the signal's number: as the guard, shells and engines tell it.
+            killed = code > 128
             self.fail(
-                f"{self.parameters['python']} {ended} without an answer (return code {reply.returncode}): "
-                + reply.noise,
+                f"{self.parameters['python']} {'was killed' if killed else 'ended'} without an answer"
+                f" ({f'signal {code - 128}' if killed else f'return code {code}'}): {output}",
                 **results,
             )
         text = ": ".join(part for part in (final["type"], final["message"]) if part)
@@ -159,55 +182,122 @@ class ProjectModule:
         self.fail(text, **results)
 
     def _mask(self, text: str) -> str:
+        # An exception's text, and what was printed, may have lost white space at its end.
+        stripped = {secret.strip() for secret in self._secrets}
         forms = {
             form
-            for secret in self._secrets
+            for secret in self._secrets.union(short for short in stripped if len(short) >= _SHORTEST_SECRET)
             for form in (secret, repr(secret)[1:-1], json.dumps(secret)[1:-1], quote(secret, safe=""))
         }
         for form in sorted(forms, key=len, reverse=True):
             text = text.replace(form, _MASK)
         return text
 
-    def _transport(self) -> tuple[Transport, str]:
-        """Return the way to the project, and its directory as the project's interpreter sees it."""
-        if self.parameters["timeout"] is not None and self.parameters["timeout"] < 1:
-            self.fail("timeout: give at least one second, or leave it out for no limit")
+    def _transport(self) -> Transport:
+        """Return the way to the project's interpreter, after all that can be wrong with the parameters."""
+        problems = self._problems()
+        if problems:
+            self.fail("; ".join(problems))
+        if any(self.parameters[name] for name in PLACES):
+            return self._container_transport()
         account = self._account()
-        environment = self._environment()
-        directory = Path(self.parameters["project_dir"]).absolute()
-        if not directory.is_dir():
-            raise _NotYetError(f"project_dir: there is no directory {directory}")
-        return HostTransport(self._python(directory), str(directory), environment, account), str(directory)
+        environment = self._host_environment()
+        if not Path(self._directory).is_dir():
+            raise NotYetError(f"project_dir: there is no directory {self._directory}")
+        return HostTransport(self._python(), self._directory, environment, account)
 
-    def _python(self, directory: Path) -> str:
+    @property
+    def _directory(self) -> str:
+        return str(Path(self.parameters["project_dir"]).absolute())
+
+    def _problems(self) -> list[str]:
+        """Return what is wrong with the parameters by themselves, in the words of error messages."""
+        given = {name for name in ARGUMENTS if self.parameters[name] not in (None, [], {})}
+        problems = []
+        places = [name for name in PLACES if name in given]
+        if len(places) > 1:
+            problems.append(f"{', '.join(places)}: give one of them, as the project is in one place")
+        for place, own in PLACES.items():
+            problems += [f"{name}: only with {place}" for name in own if name in given and place not in given]
+        if not places and "docker_cli" in given:
+            problems.append(f"docker_cli: only with one of {', '.join(PLACES)}")
+        if "compose_service" in given and "compose_project_dir" not in given:
+            problems.append("compose_project_dir: give it with compose_service")
+        for volume in self.parameters["volumes"]:
+            if not re.fullmatch(r"[^:]+:/[^:]*(:[a-zA-Z,]+)?", volume):
+                problems.append(f"volumes: {volume!r} is not SOURCE:TARGET or SOURCE:TARGET:OPTIONS")
+        if places:
+            if "group" in given and "user" not in given:
+                problems.append("group: in a container only with user")
+            if not self.parameters["project_dir"].startswith("/"):
+                problems.append("project_dir: in a container it must be an absolute path")
+        if self.parameters["timeout"] is not None and self.parameters["timeout"] < 1:
+            problems.append("timeout: give at least one second, or leave it out for no limit")
+        if "umask" in given and not re.fullmatch(r"0?[0-7]{3}", self.parameters["umask"]):
+            problems.append(f"umask: {self.parameters['umask']!r} is not an octal number such as '0027'")
+        for name, value in self.parameters["environment"].items():
+            if not isinstance(value, str):
+                problems.append(
+                    f"environment: the value of {name} is a {type(value).__name__}; quote it to make it a string"
+                )
+            elif not name or "=" in name or "\0" in name + value:
+                problems.append(f"environment: {name!r} can't be set: a NUL byte, or a '=' in the name")
+        return problems
+
+    def _container_transport(self) -> Transport:
+        """Return the way to the project in a container; nothing of the host but what is in parameters gets there."""
+        user, group = self.parameters["user"], self.parameters["group"]
+        python = self.parameters["python"]
+        inside = Inside(
+            # A bare name is looked up by the engine.
+            python=str(Path(self._directory, python)) if "/" in python else python,
+            environment=self._environment(),
+            pythonpath=self.parameters["pythonpath"],
+            user=f"{user}:{group}" if group else user,
+            umask=self._umask(),
+        )
+        docker = Docker(self.parameters["docker_cli"] or "docker")
+        if self.parameters["container"]:
+            return ContainerTransport(docker, inside, self.parameters["container"])
+        if self.parameters["image"]:
+            return ImageTransport(
+                docker, inside, self.parameters["image"], self.parameters["network"], self.parameters["volumes"]
+            )
+        return ComposeTransport(
+            docker,
+            inside,
+            self.parameters["compose_service"],
+            str(Path(self.parameters["compose_project_dir"]).absolute()),
+            self.parameters["compose_files"],
+            self.parameters["compose_project_name"],
+            self.check_mode,
+        )
+
+    def _python(self) -> str:
         python: str = self.parameters["python"]
         if os.sep not in python:
             found = self.module.get_bin_path(python)
             if not found:
-                raise _NotYetError(f"python: there is no {python} on the PATH")
+                raise NotYetError(f"python: there is no {python} on the PATH")
             return str(found)
-        interpreter = directory / python
+        interpreter = Path(self._directory, python)
         if not interpreter.is_file():
-            raise _NotYetError(f"python: there is no interpreter {interpreter}")
+            raise NotYetError(f"python: there is no interpreter {interpreter}")
         if not os.access(interpreter, os.X_OK):
             self.fail(f"python: {interpreter} is not executable")
         return str(interpreter)
 
     def _account(self) -> Account:
-        user, group, umask = (self.parameters[name] for name in ("user", "group", "umask"))
-        account = Account()
-        if umask is not None:
-            if not re.fullmatch(r"0?[0-7]{3}", umask):
-                self.fail(f"umask: {umask!r} is not an octal number such as '0027'")
-            account.umask = int(umask, 8)
+        user, group = self.parameters["user"], self.parameters["group"]
+        account = Account(umask=self._umask())
         try:
             entry = pwd.getpwnam(user) if user else None
         except KeyError:
-            raise _NotYetError(f"user: there is no account {user}") from None
+            raise NotYetError(f"user: there is no account {user}") from None
         try:
             gid = grp.getgrnam(group).gr_gid if group else entry.pw_gid if entry else None
         except KeyError:
-            raise _NotYetError(f"group: there is no group {group}") from None
+            raise NotYetError(f"group: there is no group {group}") from None
         if os.geteuid() == 0:
             account.uid = entry.pw_uid if entry else None
             account.gid = gid
@@ -218,32 +308,29 @@ class ProjectModule:
             self.fail(f"group: only root can run the project with group {group}; set become: true on the task")
         return account
 
-    def _environment(self) -> dict[str, str]:
-        given = dict(self._environment_file())
-        for name, value in self.parameters["environment"].items():
-            if not isinstance(value, str):
-                self.fail(f"environment: the value of {name} is a {type(value).__name__}; quote it to make it a string")
-            if not name or "=" in name or "\0" in name + value:
-                self.fail(f"environment: {name!r} can't be set: a NUL byte, or a '=' in the name")
-            given[name] = value
-        self._secrets.update(
-            value for name, value in given.items() if len(value) >= _SHORTEST_SECRET and not _PUBLIC_NAME.search(name)
-        )
+    def _umask(self) -> int:
+        umask = self.parameters["umask"]
+        return -1 if umask is None else int(umask, 8)
+
+    def _host_environment(self) -> dict[str, str]:
+        """Return all of the environment: that of the module, and the project's."""
         environment = {name: value for name, value in os.environ.items() if name not in _INTERPRETER_VARIABLES}
         if self.parameters["user"]:
             entry = pwd.getpwnam(self.parameters["user"])
             environment.update(HOME=entry.pw_dir, USER=entry.pw_name, LOGNAME=entry.pw_name)
-        # The probe leaves nothing behind in the project.
-        environment["PYTHONDONTWRITEBYTECODE"] = "1"
-        environment.update(given)
+        environment.update(self._environment())
+        return guard.complete(environment, self.parameters["pythonpath"])
+
+    def _environment(self) -> dict[str, str]:
+        """Return the project's environment as the parameters tell it, and remember its secrets."""
+        given = {**self._environment_file(), **self.parameters["environment"]}
+        self._secrets.update(
+            value for name, value in given.items() if len(value) >= _SHORTEST_SECRET and not _PUBLIC_NAME.search(name)
+        )
         if self.parameters["settings"]:
-            environment["DJANGO_SETTINGS_MODULE"] = self.parameters["settings"]
-        if not environment.get("DJANGO_SETTINGS_MODULE"):
-            self.fail("settings: give the settings module here, or as DJANGO_SETTINGS_MODULE in the environment")
-        path = [*self.parameters["pythonpath"], environment.get("PYTHONPATH", "")]
-        if any(path):
-            environment["PYTHONPATH"] = os.pathsep.join(part for part in path if part)
-        return environment
+            given["DJANGO_SETTINGS_MODULE"] = self.parameters["settings"]
+        # The probe leaves nothing behind in the project.
+        return {"PYTHONDONTWRITEBYTECODE": "1", **given}
 
     def _environment_file(self) -> dict[str, str]:
         path = self.parameters["environment_file"]
@@ -252,7 +339,7 @@ class ProjectModule:
         try:
             return environment_file.parse(Path(path).read_bytes().decode("utf-8"))
         except FileNotFoundError:
-            raise _NotYetError(f"environment_file: there is no file {path}") from None
+            raise NotYetError(f"environment_file: there is no file {path}") from None
         except OSError as error:
             self.fail(f"environment_file: {path} can't be read: {error.strerror}")
         except UnicodeDecodeError:

@@ -3,14 +3,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs a program in a project's own interpreter and reads its answer.
 
-The program travels over standard input, so that nothing of it is on a command line or needs installing. Its answers
-(frames) come back on standard output, each a line of ``TOKEN JSON``. The token is random, so that whatever else ends
-up on standard output can't be taken for a frame.
+The program travels over standard input, so that nothing of it is on a command line or needs installing. Standard input
+then stays open as long as the answer is wanted: its end tells the interpreter's side (probe/guard.py) to end the
+program and what that has started. Answers (frames) come back on standard output, each a line of ``TOKEN JSON``. The
+token is random, so that whatever else ends up on standard output can't be taken for a frame.
 """
 
 from __future__ import annotations
 
 import contextlib
+import inspect
 import json
 import os
 import secrets
@@ -19,16 +21,25 @@ import subprocess
 import threading
 from collections import deque
 from dataclasses import dataclass, field
-from typing import IO, Any, Protocol
+from typing import IO, Any, Callable, Protocol
 
-# What a project printed is kept for the error message: its last part, as that is where the reason stands.
-NOISE_BYTES = 16 * 1024
+from ansible_collections.edusphere.django.plugins.module_utils.probe import guard
+
+# How much of what a project printed is kept: its end, as that is where the reason of an error stands. Twice what is
+# shown (project.py), so that no part of a secret of which the beginning is lost gets into that.
+NOISE_BYTES = 32 * 1024
 # How long a program may take to leave once it has given its last frame, or was asked to stop, in seconds.
 GRACE = 5.0
+# What the guard answers before it starts the program.
+REACHED = "reached"
 
 
 class TransportError(Exception):
-    """The program could not be started."""
+    """The program could not be started; the message names the parameter."""
+
+
+class NotYetError(Exception):
+    """Something that a run needs does not exist, which in check mode only means that it may be made before a run."""
 
 
 @dataclass
@@ -36,6 +47,7 @@ class Reply:
     """What came back from one run of a program."""
 
     frames: list[dict[str, Any]] = field(default_factory=list)
+    # The end of what the project printed, with the secrets in it.
     noise: str = ""
     returncode: int | None = None
     timed_out: bool = False
@@ -52,7 +64,10 @@ class Transport(Protocol):
     """A way to reach the interpreter of a project."""
 
     def run(self, program: str, token: str, timeout: float | None) -> Reply:
-        """Run ``program`` and return its frames; ``timeout`` is in seconds, None waits for ever."""
+        """Run ``program`` and return its frames; ``timeout`` is in seconds, None waits for ever.
+
+        Raises :class:`TransportError` or :class:`NotYetError` when it could not be started.
+        """
 
 
 @dataclass
@@ -67,7 +82,7 @@ class Account:
 
 @dataclass
 class HostTransport:
-    """Runs programs with an interpreter of this host."""
+    """Runs programs with an interpreter of this host, with exactly this environment."""
 
     python: str
     directory: str
@@ -76,27 +91,51 @@ class HostTransport:
 
     def run(self, program: str, token: str, timeout: float | None) -> Reply:
         """See :meth:`Transport.run`."""
+        environment = {
+            os.fsencode(name): value.encode("utf-8", "surrogateescape") for name, value in self.environment.items()
+        }
         try:
             process = subprocess.Popen(
-                [self.python, "-"],
+                [self.python, "-c", guard.LOADER],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 cwd=self.directory,
-                env={
-                    os.fsencode(name): value.encode("utf-8", "surrogateescape")
-                    for name, value in self.environment.items()
-                },
+                env=environment,
                 user=self.account.uid,
                 group=self.account.gid,
                 extra_groups=self.account.groups,
                 umask=self.account.umask,
-                # A group of its own, so that a timeout ends what the project started as well.
+                # A group of its own, so that what the project started ends with it.
                 start_new_session=True,
             )
         except (OSError, subprocess.SubprocessError) as error:
-            raise TransportError(str(error)) from error
-        return converse(process, program, token, timeout)
+            raise TransportError(f"python: {self.python} can't be run: {error}") from error
+
+        def abort() -> None:
+            os.killpg(process.pid, signal.SIGKILL)
+
+        return converse(process, letter(program, token), token, timeout, abort)
+
+
+def letter(
+    program: str,
+    token: str,
+    environment: dict[str, str] | None = None,
+    pythonpath: list[str] | None = None,
+    umask: int = -1,
+) -> bytes:
+    """Return what is sent to the loader: the guard and the program; see :func:`guard.main` for the arguments."""
+    arguments = {
+        "sign": "\n{} {}\n".format(token, json.dumps({"event": REACHED})),
+        "environment": environment,
+        "pythonpath": pythonpath or [],
+        "umask": umask,
+        "grace": GRACE,
+    }
+    first = f"{inspect.getsource(guard)}\nexec(main(receive, **{arguments!r}))\n"
+    parts = [part.encode("utf-8") for part in (first, program)]
+    return b"".join(b"%d\n" % len(part) + part for part in parts)
 
 
 def new_token() -> str:
@@ -109,26 +148,36 @@ def is_final(frame: dict[str, Any]) -> bool:
     return frame.get("event") in ("result", "unknown", "error")
 
 
-def converse(process: subprocess.Popen[bytes], program: str, token: str, timeout: float | None) -> Reply:
-    """Feed ``program`` to a started interpreter and collect its frames and noise until it has ended."""
+def converse(
+    process: subprocess.Popen[bytes], sent: bytes, token: str, timeout: float | None, abort: Callable[[], None]
+) -> Reply:
+    """Send a :func:`letter` to a loader that was started, and collect frames and noise until it has ended.
+
+    All three streams of ``process`` must be pipes. ``abort`` is called when the guard does not do its duty.
+    """
     if not (process.stdin and process.stdout and process.stderr):
         raise ValueError("all three streams of the process must be pipes")
     reply = Reply()
-    finished = threading.Event()
+    answered, dismissed, ended = threading.Event(), threading.Event(), threading.Event()
     noise = _Tail(NOISE_BYTES)
 
     def write(stream: IO[bytes]) -> None:
         # An interpreter may end before it has read its program: its return code and noise say why.
         with contextlib.suppress(OSError):
-            stream.write(program.encode("utf-8"))
-            stream.close()
+            data = memoryview(sent)
+            while data:
+                data = data[os.write(stream.fileno(), data) :]
+        dismissed.wait()
+        stream.close()
 
     def read_frames(stream: IO[bytes]) -> None:
         marker = token.encode("ascii") + b" "
         for line in stream:
             _before, found, text = line.partition(marker)
             if not found:
-                noise.add(line)
+                # A frame begins with a newline, as there may be a part of a line before it.
+                if line != b"\n":
+                    noise.add(line)
                 continue
             try:
                 reply.frames.append(json.loads(text))
@@ -136,45 +185,46 @@ def converse(process: subprocess.Popen[bytes], program: str, token: str, timeout
                 noise.add(line)  # Somebody wrote into the middle of it, or the program was killed there.
                 continue
             if is_final(reply.frames[-1]):
-                finished.set()
-        finished.set()
+                answered.set()
 
     def read_noise(stream: IO[bytes]) -> None:
-        while True:
-            chunk = os.read(stream.fileno(), 65536)
-            if not chunk:
-                break
+        while chunk := os.read(stream.fileno(), 65536):
             noise.add(chunk)
 
-    threads = [
-        threading.Thread(target=target, args=(stream,), daemon=True)
-        for target, stream in (
-            (write, process.stdin),
-            (read_frames, process.stdout),
-            (read_noise, process.stderr),
-        )
-    ]
-    for thread in threads:
-        thread.start()
-    reply.timed_out = not finished.wait(timeout)
-    try:
-        if reply.timed_out:
-            _signal(process, signal.SIGTERM)
-        process.wait(GRACE)
-    except subprocess.TimeoutExpired:
-        _signal(process, signal.SIGKILL)
+    def watch() -> None:
         process.wait()
-    for thread in threads:
-        # A process that the project left behind may hold the streams open: what it prints is no business of ours.
-        thread.join(1.0)
+        ended.set()
+        join(readers)
+        answered.set()
+
+    readers = [
+        threading.Thread(target=read_frames, args=[process.stdout], daemon=True),
+        threading.Thread(target=read_noise, args=[process.stderr], daemon=True),
+    ]
+    for thread in (
+        threading.Thread(target=write, args=[process.stdin], daemon=True),
+        *readers,
+        threading.Thread(target=watch, daemon=True),
+    ):
+        thread.start()
+    reply.timed_out = not answered.wait(timeout)
+    if not reply.timed_out:
+        ended.wait(GRACE)
+    dismissed.set()
+    # The guard asks the program to leave, and makes it leave.
+    if not ended.wait(2 * GRACE):
+        abort()
+        ended.wait()
+    join(readers)
     reply.returncode = process.returncode
     reply.noise = noise.text()
     return reply
 
 
-def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, number)
+def join(readers: list[threading.Thread]) -> None:
+    """Wait until all is read; a process that the project left behind may hold the streams open and print for ever."""
+    for reader in readers:
+        reader.join(1.0)
 
 
 class _Tail:
@@ -183,7 +233,6 @@ class _Tail:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._size = 0
-        self._cut = False
         self._chunks: deque[bytes] = deque()
         self._lock = threading.Lock()
 
@@ -193,11 +242,7 @@ class _Tail:
             self._size += len(chunk)
             while self._size - len(self._chunks[0]) >= self._limit:
                 self._size -= len(self._chunks.popleft())
-                self._cut = True
 
     def text(self) -> str:
         with self._lock:
-            data = b"".join(self._chunks)
-        cut = self._cut or len(data) > self._limit
-        text = data[-self._limit :].decode("utf-8", "replace").strip()
-        return ("[…] " if cut else "") + text
+            return b"".join(self._chunks)[-self._limit :].decode("utf-8", "replace")

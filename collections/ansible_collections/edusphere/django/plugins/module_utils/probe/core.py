@@ -18,7 +18,7 @@ from typing import Any, Callable
 
 
 class UnknownError(Exception):
-    """What a run would do can't be known yet; only check mode may say so."""
+    """Something that is needed does not exist yet: what a run would do is unknown in check mode, else it's an error."""
 
 
 class RefusedError(Exception):
@@ -105,6 +105,14 @@ def describe(error: BaseException) -> dict[str, str]:
 
 def load(directory: str, command: str) -> None:
     """Load Django with the project's settings, as ``manage.py COMMAND`` in ``directory`` would."""
+    try:
+        os.chdir(directory)
+    except (FileNotFoundError, NotADirectoryError):
+        raise UnknownError("project_dir: there is no directory {}".format(directory)) from None
+    except PermissionError:
+        raise RefusedError("project_dir: {}: Permission denied; give another user".format(directory)) from None
+    if not os.environ.get("DJANGO_SETTINGS_MODULE"):
+        raise RefusedError("settings: give the settings module here, or as DJANGO_SETTINGS_MODULE in the environment")
     if directory not in sys.path:
         sys.path.insert(0, directory)
     # Settings commonly look at sys.argv[1] to tell commands apart.
@@ -126,10 +134,11 @@ def main(request: dict[str, Any], action: Callable[[Project, dict[str, Any]], di
         load(request["directory"], request["command"])
         stage = "action"
         result = action(Project(channel, request["check_mode"]), request["parameters"])
-    except UnknownError as error:
-        channel.send("unknown", message=str(error))
-    except RefusedError as error:
-        channel.send("error", stage="refused", type="", message=str(error))
+    except (UnknownError, RefusedError) as error:
+        if isinstance(error, UnknownError) and request["check_mode"]:
+            channel.send("unknown", message=str(error))
+        else:
+            channel.send("error", stage="refused", type="", message=str(error))
     except BaseException as error:  # Settings may call sys.exit(), and that must be told as well.
         channel.send("error", stage=stage, **describe(error))
     else:
