@@ -82,8 +82,8 @@ options:
     type: str
   image:
     description:
-      - Image that the project is in. Each run gets a new container of it, which is removed afterwards, so that a release
-        can be asked before any container of it is up.
+      - Image that the project is in. Each run gets a new container of it, which is removed afterwards. So a release can
+        be migrated to before any container of it is up.
       - The image must be on the host; it is never pulled. Its entrypoint is not run. What the project writes elsewhere
         than in O(volumes) is gone afterwards.
     type: str
