@@ -309,16 +309,17 @@ class ComposeTransport:
                 (network or {}).pop(address, None)
 
 
-def needed(services: dict[str, Any], name: str) -> list[str]:
+def needed(services: dict[str, Any], name: str) -> set[str]:
     """Return the service and those whose containers it shares something with."""
-    found = [name]
-    for service in found:
-        shared = [services[service].get(key) or "" for key in ("network_mode", "ipc", "pid")]
-        shared += services[service].get("volumes_from", [])
-        for part in shared:
-            other = re.sub(r"^service:|:r[ow]$", "", part)
-            if other in services and other not in found:
-                found.append(other)
+    found: set[str] = set()
+    left = [name]
+    while left:
+        current = left.pop()
+        found.add(current)
+        shared = [services[current].get(key) or "" for key in ("network_mode", "ipc", "pid")]
+        shared += services[current].get("volumes_from", [])
+        others = [re.sub(r"^service:|:r[ow]$", "", part) for part in shared]
+        left += [other for other in others if other in services and other not in found]
     return found
 
 

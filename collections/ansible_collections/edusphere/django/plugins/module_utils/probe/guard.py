@@ -38,7 +38,7 @@ def main(
     """
     program = receive()
     if select.select([0], [], [], 0)[0]:
-        sys.exit("the module ended before its program was started")
+        raise SystemExit("the module ended before its program was started")
     if umask >= 0:
         os.umask(umask)
     os.write(1, sign.encode("ascii"))
