@@ -159,3 +159,24 @@ def test_preflight_tells_everything_at_once(vm: Host) -> None:
     assert state(vm) == before
     missing = [name for name in faults if name not in refused.stdout + refused.stderr]
     assert missing == []
+
+
+def test_what_does_not_get_ready_leaves_the_rest_alone(vm: Host, site: Site, live: dict[str, str], unit: str) -> None:
+    """Its environment and its unit are not those of what serves, which would otherwise take them at the next restart."""
+    files = f"sha256sum /etc/edusphere/slot-{live['slot']}.env /etc/edusphere/app.env /etc/systemd/system/{unit}"
+    serving = f"{files} && systemctl show --property=InvocationID {unit} && readlink /etc/edusphere/app.env"
+    before = vm.check_output(serving)
+    wrong = {
+        "edusphere_app_environment": {"NEVER": "in force"},
+        "edusphere_app_workers": 4,
+        "edusphere_app_readiness_expect": "never",
+        "backend_ready_timeout": 2,
+    }
+    refused = playbook(f"--extra-vars={json.dumps(wrong)}", "--tags=app", check=False)
+    assert refused.returncode != 0
+    assert "did not get ready on default-vm, and was stopped" in refused.stdout
+    assert "Started server process" in refused.stdout
+    assert vm.check_output(serving) == before
+    assert json.loads(vm.file("/srv/edusphere/records/live.fact").content_string) == live
+    assert not vm.service(unit.replace(f"@{live['slot']}", "@b" if live["slot"] == "a" else "@a")).is_running
+    assert site.get("/api/health/ready/").status_code == 200
