@@ -162,7 +162,7 @@ def test_preflight_tells_everything_at_once(vm: Host) -> None:
 
 
 def test_what_does_not_get_ready_leaves_the_rest_alone(vm: Host, site: Site, live: dict[str, str], unit: str) -> None:
-    """Its environment and its unit are not those of what serves, which would otherwise take them at the next restart."""
+    """Its environment and unit are its own: what serves would otherwise take them at its next restart."""
     files = f"sha256sum /etc/edusphere/slot-{live['slot']}.env /etc/edusphere/app.env /etc/systemd/system/{unit}"
     serving = f"{files} && systemctl show --property=InvocationID {unit} && readlink /etc/edusphere/app.env"
     before = vm.check_output(serving)

@@ -109,7 +109,7 @@ def only(site: Site) -> str:
 
 def test_a_right_site_has_no_problems(settings: dict[str, Any]) -> None:
     assert judge(one(settings)) == ([], [])
-    assert judge(many(settings)) == ([], [])
+    assert judge(many({**settings, "edusphere_uid": "880"})) == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -362,6 +362,11 @@ def test_several_app_hosts_need_shared_media(settings: dict[str, Any]) -> None:
         dataclasses.replace(host, settings={**host.settings, "edusphere_media_shared": False}) for host in site.hosts
     ]
     assert "edusphere_media_shared" in only(dataclasses.replace(site, hosts=hosts))
+
+
+def test_shared_media_without_a_common_number_is_a_notice(settings: dict[str, Any]) -> None:
+    assert [notice.partition(":")[0] for notice in judge(many(settings))[1]] == ["edusphere_uid"]
+    assert judge(many({**settings, "edusphere_uid": "880"}))[1] == []
 
 
 def replaced(site: Site, name: str, **changes: Any) -> Site:

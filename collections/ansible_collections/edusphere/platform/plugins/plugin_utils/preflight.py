@@ -600,6 +600,12 @@ def _notices(site: Site) -> Iterator[str]:
     for host in site.hosts:
         if host.survey and (host.survey.os.get("ID", ""), host.survey.os.get("VERSION_ID", "")) in UNTESTED_SYSTEMS:
             yield f"host {host.name}: runs {host.survey.os.get('PRETTY_NAME')}, on which this is not tested"
+    app = site.groups.get("app", ())
+    if len(app) > 1 and any(host.name in app and not host.settings.get("edusphere_uid") for host in site.hosts):
+        yield (
+            "edusphere_uid: is not set, and the app hosts share their media; storage that knows owners by number needs "
+            "one number for the service account everywhere (edusphere_uid, edusphere_gid)"
+        )
     for source, repository in site.repositories.items():
         if repository.names is None:
             yield (
