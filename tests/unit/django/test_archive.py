@@ -11,6 +11,8 @@ import sys
 import tarfile
 from typing import Any
 
+import yaml
+
 COLLECTION = pathlib.Path(__file__).parents[3] / "collections/ansible_collections/edusphere/django"
 MODULES = sorted(path.stem for path in (COLLECTION / "plugins/modules").glob("*.py"))
 # What work in a checkout leaves lying about.
@@ -66,6 +68,12 @@ def test_archive_installs_and_documents_itself(tmp_path: pathlib.Path) -> None:
     arguments = "project_dir=/no/such python=python3 settings=none"
     answer = run("ansible", "localhost", "-m", "edusphere.django.info", "-a", arguments, "--check", home=tmp_path)
     assert "there is no directory /no/such" in answer
+
+
+def test_action_group_names_every_module() -> None:
+    """Parameters that module_defaults sets for the group must reach each of them."""
+    runtime = yaml.safe_load((COLLECTION / "meta/runtime.yml").read_text())
+    assert sorted(runtime["action_groups"]["project"]) == MODULES
 
 
 def test_release_notes_are_those_of_the_changelog(tmp_path: pathlib.Path) -> None:

@@ -128,6 +128,11 @@ options:
         C(PATH). It finds the engine as always, for example by C(DOCKER_HOST) in the environment of the task.
     type: path
 attributes:
+  action_group:
+    description: Use C(group/edusphere.django.project) in C(module_defaults) to set the parameters of a project once.
+    support: full
+    membership:
+      - edusphere.django.project
   check_mode:
     description: Can run in check_mode and return changed status prediction without modifying target.
     support: full

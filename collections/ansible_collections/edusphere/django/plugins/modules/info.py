@@ -82,7 +82,7 @@ EXAMPLES = r"""
     environment_file: /etc/shop/app.env
     gather_subset: [migrations]
   register: shop_migrations
-  failed_when: shop_migrations is failed or shop_migrations.migrations.default.missing
+  failed_when: shop_migrations is failed or shop_migrations.migrations.default.missing | length > 0
 """
 
 RETURN = r"""
