@@ -331,6 +331,27 @@ def test_duplicate_path_is_no_change(site: Project) -> None:
     assert collected(site)["css/site.css"] == b"second\n"
 
 
+def test_names_that_lead_out_are_refused(site: Project) -> None:
+    site.settings("STATICFILES_FINDERS = ['site_.finder.Finder']")
+    site.write(
+        "site_/finder.py",
+        """
+        from django.contrib.staticfiles.finders import AppDirectoriesFinder
+
+        class Finder(AppDirectoriesFinder):
+            def list(self, ignore_patterns):
+                for path, storage in super().list(ignore_patterns):
+                    storage.prefix = "../elsewhere"
+                    yield path, storage
+        """,
+    )
+    before = site.state()
+    for check in (True, False):
+        failed = site.fail("collectstatic", check=check)
+        assert failed["msg"].startswith("settings: a finder offers names that lead out of STATIC_ROOT: ../elsewhere/")
+    assert site.state() == before
+
+
 def test_ignored_files(site: Project) -> None:
     site.write("blog/static/.hidden", "by Django's default")
     done = site.predict_and_run("collectstatic", ignore=["*.js", "img"])

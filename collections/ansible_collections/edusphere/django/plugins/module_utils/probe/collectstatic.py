@@ -359,10 +359,15 @@ class Wanted:
         self.directory_mode: int | None = storage.directory_permissions_mode
         manifest = getattr(storage, "manifest_name", None)
         # The manifest's own place makes an absolute path of its name.
-        self.manifests = {name for name in contents if name == manifest or name.startswith("/")}
-        outside = sorted(name for name in collected if name.startswith("/") or ".." in name.split("/"))
+        self.manifests = {name for name in contents.keys() - collected if name == manifest or name.startswith("/")}
+        outside = sorted(name for name in contents if name not in self.manifests and is_outside(name))
         if outside:
             raise RefusedError(f"settings: a finder offers names that lead out of STATIC_ROOT: {', '.join(outside)}")
+
+
+def is_outside(name: str) -> bool:
+    """Tell whether a name leads out of the directory that it is to be in."""
+    return name.startswith("/") or ".." in name.split("/")
 
 
 def bring(project: Project, root: Path, wanted: Wanted, keep: int | None) -> dict[str, Any]:
