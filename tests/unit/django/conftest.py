@@ -37,7 +37,7 @@ PASSWORD = "s3cret \"'\\ $HOME ${x} `id` #% &;|<>äß\u2603\t=end "
 # What modules answer with, apart from what a run only can know.
 PREDICTED = {
     "changed", "unknown", "diff",
-    "plan", "recorded", "resumed", "pending",
+    "plan", "recorded", "resumed", "pending", "pruned", "created_tables", "databases", "safety",
     "static_root", "copied", "post_processed", "unchanged", "stale", "deleted", "duplicates",
     "username", "created", "promoted", "password_changed",
 }  # fmt: skip
@@ -127,6 +127,7 @@ STACKS = [
     Stack(NEWEST, "postgresql", "image"),
     Stack(NEWEST, "postgresql", "compose_service"),
 ]
+HOST_STACKS = [stack for stack in STACKS if not stack.place]
 
 
 def environment(version: str) -> str:
@@ -444,7 +445,7 @@ class Project:
     def run(self, name: str, **arguments: Any) -> dict[str, Any]:
         """Run a module that must succeed."""
         result = self.start(name, **arguments).result()
-        assert not result.get("failed"), result
+        assert not result.get("failed"), result["msg"]
         return result
 
     def fail(self, name: str, **arguments: Any) -> dict[str, Any]:
@@ -565,34 +566,40 @@ class Call:
         return answer
 
 
+def new_project(cluster: Cluster, stack: Stack) -> Project:
+    """Make a project with an app ``blog``, which has one migration."""
+    # Not pytest's tmp_path, which other accounts can't enter.
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="project-"))
+    directory.chmod(0o755)
+    project = Project(directory, cluster, stack)
+    project.add_database("default")
+    project.environment = {
+        "DB_ENGINE": stack.engine,
+        "DB_HOST": str(cluster.directory),
+        "DB_NAME": project.database,
+        "DB_USER": ROLE,
+        "DB_PASSWORD": PASSWORD,
+        # Short values that are in all results: none of these may be masked there.
+        "DEBUG": "1",
+        "A": "a",
+    }
+    project.write("site_/__init__.py", "")
+    project.write("site_/settings.py", SETTINGS)
+    project.write("blog/__init__.py", "")
+    project.write("blog/models.py", MODELS)
+    project.write("blog/migrations/__init__.py", "")
+    project.write("blog/migrations/0001_initial.py", INITIAL)
+    return project
+
+
 @pytest.fixture
 def make_project(cluster: Cluster, stack: Stack, request: pytest.FixtureRequest) -> Iterator[Callable[[], Project]]:
     """Return a function that makes a project with an app ``blog``, which has one migration."""
     made: list[Project] = []
 
     def make() -> Project:
-        # Not pytest's tmp_path, which other accounts can't enter.
-        directory = pathlib.Path(tempfile.mkdtemp(prefix="project-"))
-        directory.chmod(0o755)
-        project = Project(directory, cluster, stack)
+        project = new_project(cluster, stack)
         made.append(project)
-        project.add_database("default")
-        project.environment = {
-            "DB_ENGINE": stack.engine,
-            "DB_HOST": str(cluster.directory),
-            "DB_NAME": project.database,
-            "DB_USER": ROLE,
-            "DB_PASSWORD": PASSWORD,
-            # Short values that are in all results: none of these may be masked there.
-            "DEBUG": "1",
-            "A": "a",
-        }
-        project.write("site_/__init__.py", "")
-        project.write("site_/settings.py", SETTINGS)
-        project.write("blog/__init__.py", "")
-        project.write("blog/models.py", MODELS)
-        project.write("blog/migrations/__init__.py", "")
-        project.write("blog/migrations/0001_initial.py", INITIAL)
         if stack.place:
             project.contain(request.getfixturevalue("image"))
             project.client = request.getfixturevalue("client")

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from .conftest import HOST_STACKS
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .conftest import Project
 
+on_the_host = pytest.mark.parametrize("stack", HOST_STACKS, ids=str, indirect=True)
 ADD_BODY = "migrations.AddField('article', 'body', models.TextField(default=''))"
 ADD_DATE = "migrations.AddField('article', 'date', models.DateField(null=True))"
 
@@ -157,22 +164,36 @@ def test_run_that_ended_in_its_signals_is_resumed(project: Project, end: str) ->
     assert project.sql("SELECT count(*) FROM blog_article") == [(1,)]
 
 
-def test_several_hosts_at_once_apply_once(project: Project) -> None:
+def test_eight_processes_at_once_apply_each_migration_once(project: Project) -> None:
     project.run("migrate")
-    # Not transactional: a second one at the same time would see the first one's rows, and add its own.
-    project.migration(
-        "0002_slow",
-        "0001_initial",
-        "migrations.RunSQL(\"INSERT INTO blog_article (title) VALUES ('once')\"), "  # noqa: S608 - nothing is put into it
-        "migrations.RunPython(lambda apps, editor: time.sleep(3)), "
-        f"{ADD_BODY}",
-        atomic=False,
+    # All eight are there when each of them has a session for the lock besides its own.
+    project.write(
+        "blog/waiting.py",
+        """
+        import time
+
+
+        def for_all(apps, schema_editor):
+            count = 0
+            with schema_editor.connection.cursor() as cursor:
+                while count < 16:
+                    cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+                    count = cursor.fetchone()[0]
+                    time.sleep(0.05)
+        """,
     )
-    answers = [call.result() for call in [project.start("migrate") for _host in range(4)]]
-    assert not any(answer.get("failed") for answer in answers), answers
-    assert sorted(answer["changed"] for answer in answers) == [False, False, False, True]
+    # Not transactional: a second one at the same time would see the first one's rows, and add its own.
+    once = "migrations.RunSQL(\"INSERT INTO blog_article (title) VALUES ('once')\")"
+    wait = "migrations.RunPython(__import__('blog.waiting').waiting.for_all)"
+    project.migration("0002_first", "0001_initial", f"{once}, {wait}, {ADD_DATE}", atomic=False)
+    project.migration("0003_second", "0002_first", once, atomic=False)
+    project.migration("0004_third", "0003_second", once, atomic=False)
+    answers = [call.result() for call in [project.start("migrate") for _process in range(8)]]
+    assert not [answer["msg"] for answer in answers if answer.get("failed")]
+    assert sorted(answer["changed"] for answer in answers) == [False] * 7 + [True]
     assert all(answer["pending"] == [] for answer in answers)
-    assert project.sql("SELECT count(*) FROM blog_article") == [(1,)]
+    assert project.sql("SELECT count(*) FROM blog_article") == [(3,)]
+    assert project.sql("SELECT count(*) FROM django_migrations WHERE app = 'blog'") == [(4,)]
 
 
 def test_lock_held_for_too_long(project: Project) -> None:
@@ -212,7 +233,10 @@ def test_stopped_by_the_timeout_then_converges(project: Project) -> None:
     [
         ({"database": "other"}, "database: the settings have no database 'other', they have default"),
         ({"app_label": "shop"}, "app_label: no installed app has the label 'shop'"),
-        ({"app_label": "staticfiles"}, "app_label: the app 'staticfiles' has no migrations"),
+        (
+            {"app_label": "staticfiles"},
+            "app_label: the app 'staticfiles' has no migrations; run_syncdb creates its tables",
+        ),
         ({"app_label": "blog", "migration_name": "0009"}, "migration_name: no migration of 'blog' starts with '0009'"),
         ({"migration_name": "0001"}, "migration_name: also give the app_label whose migration it is"),
     ],
@@ -240,3 +264,364 @@ def test_database_that_does_not_answer(project: Project) -> None:
     assert unknown["changed"] is True
     assert unknown["unknown"] is True
     assert 'database "nowhere" does not exist' in unknown["msg"]
+
+
+@pytest.mark.every_stack
+def test_a_backward_migration_is_a_change(project: Project) -> None:
+    project.migration("0002_body", "0001_initial", ADD_BODY)
+    project.run("migrate")
+    done = project.predict_and_run("migrate", app_label="blog", migration_name="0001")
+    assert done["changed"]
+    assert ids(done["unapplied"]) == ["blog.0002_body"]
+    assert done["plan"][0]["operations"] == ["Undo Add field body to article"]
+
+
+def test_no_way_back(project: Project) -> None:
+    project.migration("0002_sql", "0001_initial", "migrations.RunSQL('SELECT 1')")
+    project.migration("0003_body", "0002_sql", ADD_BODY)
+    project.run("migrate")
+    before = project.state()
+    for check in (True, False):
+        failed = project.fail("migrate", check=check, app_label="blog", migration_name="zero")
+        assert failed["msg"] == "migration_name: these can't be unapplied: blog.0002_sql: Raw SQL operation"
+    assert project.state() == before
+    assert ids(project.predict_and_run("migrate", app_label="blog", migration_name="zero", fake=True)["unapplied"])
+
+
+@on_the_host
+def test_several_databases(project: Project) -> None:
+    project.add_database("other")
+    project.settings(
+        "DATABASES['mirror'] = {**DATABASES['other'], 'NAME': '/nowhere', 'TEST': {'MIRROR': 'other'}}\n"
+        "DATABASES['same'] = DATABASES['default']"
+    )
+    done = project.predict_and_run("migrate", database=["default", "same"], app_label="blog")
+    assert [step["database"] for step in done["applied"]] == ["default"]
+    done = project.predict_and_run("migrate", database="all")
+    assert {step["database"] for step in done["plan"] if step["app"] == "blog"} == {"other"}
+    assert {step["database"] for step in done["applied"] if step["app"] == "auth"} == {"default", "other"}
+    assert [database["alias"] for database in done["databases"]] == ["default", "other"]
+    assert project.contents("other") != []
+    assert [row[0] for row in project.contents("other")] == [row[0] for row in project.contents()]
+    # Databases that have come apart, and what one of them lacks.
+    project.migration("0002_body", "0001_initial", ADD_BODY)
+    done = project.predict_and_run("migrate", database="other")
+    assert done["diff"]["before_header"] == "applied migrations of other"
+    done = project.run("migrate", check=True, database="all", app_label="blog", migration_name="0001")
+    assert [(step["database"], step["direction"]) for step in done["plan"]] == [("other", "backward")]
+    assert [(each["alias"], each["changed"]) for each in done["databases"]] == [("default", False), ("other", True)]
+    assert done["pending"] == ["blog.0002_body"]
+
+
+def test_failure_on_one_of_several_databases(project: Project) -> None:
+    project.add_database("other")
+    project.run("migrate", database="all")
+    project.migration("0002_body", "0001_initial", ADD_BODY)
+    project.sql("ALTER TABLE blog_article ADD COLUMN body text", alias="other")
+    failed = project.fail("migrate", database="all")
+    assert failed["changed"]
+    assert [(step["database"], step["name"]) for step in failed["applied"]] == [("default", "0002_body")]
+    assert (failed["failed_database"], failed["failed_migration"]) == ("other", "blog.0002_body")
+    assert "already exists" in failed["msg"]
+
+
+@on_the_host
+def test_apps_without_migrations(project: Project) -> None:
+    project.write("polls/__init__.py", "")
+    project.write(
+        "polls/models.py",
+        """
+        from django.db import models
+
+
+        class Choice(models.Model):
+            voters = models.ManyToManyField("auth.User")
+
+
+        class Proxy(Choice):
+            class Meta:
+                proxy = True
+        """,
+    )
+    project.settings("INSTALLED_APPS.append('polls')")
+    assert project.run("migrate")["created_tables"] == []
+    done = project.predict_and_run("migrate", run_syncdb=True)
+    assert done["created_tables"] == ["polls_choice", "polls_choice_voters"]
+    assert {"polls_choice", "polls_choice_voters"} < {table[0] for table in project.contents()}
+    assert not project.run("migrate", run_syncdb=True, app_label="polls")["changed"]
+    failed = project.fail("migrate", check=True, run_syncdb=True, app_label="blog")
+    assert failed["msg"] == "run_syncdb: the app 'blog' has migrations; leave out one of the two"
+
+
+@on_the_host
+def test_prune(project: Project) -> None:
+    project.migration("0002_body", "0001_initial", ADD_BODY)
+    project.run("migrate")
+    (project.directory / "blog/migrations/0002_body.py").unlink()
+    done = project.predict_and_run("migrate", app_label="blog", prune=True)
+    assert done["pruned"] == ["blog.0002_body"]
+    assert done["diff"]["before"].replace("blog.0002_body\n", "") == done["diff"]["after"]
+    assert "blog.0002_body" not in rows(project)
+
+
+def test_prune_what_is_replaced_still(project: Project) -> None:
+    project.run("migrate")
+    initial = project.directory / "blog/migrations/0001_initial.py"
+    squashed = initial.read_text().replace(
+        "dependencies = []", "dependencies = []\n    replaces = [('blog', '0001_initial')]"
+    )
+    initial.rename(initial.with_name("0001_squashed.py")).write_text(squashed)
+    for check in (True, False):
+        failed = project.fail("migrate", check=check, app_label="blog", prune=True)
+        assert failed["msg"].startswith("prune: blog.0001_squashed still replace what is gone")
+
+
+def test_all_bad_parameters_at_once(project: Project) -> None:
+    failed = project.fail(
+        "migrate", migration_name="1", prune=True, lock_timeout=-1, statement_timeout=0, safety_accept=["blog"]
+    )
+    assert [line.partition(":")[0] for line in failed["msg"].splitlines()] == [
+        "migration_name", "prune", "prune", "lock_timeout", "statement_timeout", "safety_accept",
+    ]  # fmt: skip
+
+
+def test_broken_migration(project: Project) -> None:
+    project.run("migrate")
+    project.write("blog/migrations/0002_broken.py", "import no_such_module")
+    for check in (True, False):
+        failed = project.fail("migrate", check=check)
+        assert failed["msg"] == "ModuleNotFoundError: No module named 'no_such_module'"
+        assert not failed["changed"]
+    project.write("blog/migrations/0002_broken.py", "class Migration:")
+    assert "0002_broken.py, line 1" in project.fail("migrate")["msg"]
+
+
+def test_merge_migration(project: Project) -> None:
+    project.run("migrate")
+    project.migration("0002_body", "0001_initial", ADD_BODY)
+    project.migration("0002_date", "0001_initial", ADD_DATE)
+    project.write(
+        "blog/migrations/0003_merge.py",
+        """
+        from django.db import migrations
+
+
+        class Migration(migrations.Migration):
+            dependencies = [("blog", "0002_body"), ("blog", "0002_date")]
+        """,
+    )
+    done = project.predict_and_run("migrate")
+    assert sorted(ids(done["applied"])) == ["blog.0002_body", "blog.0002_date", "blog.0003_merge"]
+
+
+@on_the_host
+def test_custom_user_model(project: Project) -> None:
+    project.write("people/__init__.py", "")
+    project.write(
+        "people/models.py",
+        """
+        from django.contrib.auth.models import AbstractUser
+
+
+        class Person(AbstractUser):
+            pass
+        """,
+    )
+    project.write("people/migrations/__init__.py", "")
+    project.settings("INSTALLED_APPS.append('people')\nAUTH_USER_MODEL = 'people.Person'")
+    project.django(
+        "from django.core.management import call_command; call_command('makemigrations', 'people', verbosity=0)"
+    )
+    done = project.predict_and_run("migrate")
+    assert "people.0001_initial" in ids(done["applied"])
+    assert project.sql("SELECT count(*) FROM people_person") == [(0,)]
+    # auth_user is nobody's: the models that are swapped out have no tables to be judged.
+    project.migration("0002_body", "0001_initial", ADD_BODY)
+    assert project.run("migrate", check=True)["safety"]["verdict"] == "incompatible"
+
+
+def test_no_rights(project: Project) -> None:
+    project.run("migrate")
+    project.migration(
+        "0002_new", "0001_initial", "migrations.CreateModel('New', [('id', models.AutoField(primary_key=True))])"
+    )
+    project.sql("ALTER SCHEMA public OWNER TO postgres")
+    project.sql("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+    failed = project.fail("migrate")
+    assert failed["msg"].startswith(
+        "blog.0002_new: django.db.utils.ProgrammingError: permission denied for schema public"
+    )
+    assert not failed["changed"]
+    assert failed["pending"] == ["blog.0002_new"]
+
+
+def test_server_that_is_down(project: Project) -> None:
+    project.environment["DB_HOST"] = "/nowhere"
+    failed = project.fail("migrate")
+    assert failed["exception_type"] == "django.db.utils.OperationalError"
+    assert "/nowhere" in failed["msg"]
+    assert not failed["changed"]
+    assert project.run("migrate", check=True)["unknown"]
+
+
+def test_killed_in_the_middle_then_converges(project: Project) -> None:
+    project.run("migrate")
+    project.migration("0002_body", "0001_initial", ADD_BODY)
+    kill = "migrations.RunPython(lambda *_: 'STOP' in os.environ and os.kill(os.getpid(), 9))"
+    project.migration("0003_killed", "0002_body", f"{ADD_DATE}, {kill}")
+    failed = project.fail("migrate", environment={**project.environment, "STOP": "1"})
+    assert "was killed without an answer" in failed["msg"]
+    assert ids(failed["applied"]) == ["blog.0002_body"]
+    assert failed["failed_migration"] == "blog.0003_killed"
+    assert ids(project.predict_and_run("migrate")["applied"]) == ["blog.0003_killed"]
+
+
+def test_failure_of_what_is_not_atomic(project: Project) -> None:
+    project.run("migrate")
+    project.migration("0002_body", "0001_initial", ADD_BODY + ", migrations.RunSQL('TABLE x')", atomic=False)
+    failed = project.fail("migrate")
+    assert failed["msg"].startswith(
+        "blog.0002_body (not atomic: what it did before the error is kept): django.db.utils.ProgrammingError: "
+        'relation "x" does not exist'
+    )
+    # And so it is.
+    assert failed["changed"]
+    assert project.sql("SELECT body FROM blog_article") == []
+    assert failed["pending"] == ["blog.0002_body"]
+
+
+def test_sql_of_the_plan(project: Project) -> None:
+    project.run("migrate")
+    project.migration("0002_body", "0001_initial", f"{ADD_BODY}, migrations.RunPython(say)")
+    # What Django's own command executes while it is asked for SQL.
+    drop = "migrations.RunPython(lambda apps, editor: editor.execute('DROP TABLE blog_article'))"
+    project.migration("0003_apart", "0002_body", f"migrations.SeparateDatabaseAndState([{drop}])")
+    done = project.predict_and_run("migrate", sql=True)
+    body, apart = (step["sql"] for step in done["plan"])
+    assert 'ALTER TABLE "blog_article" ADD COLUMN "body" text DEFAULT \'\' NOT NULL;' in body
+    assert body[-1] == apart[-1] == "-- THIS OPERATION CANNOT BE WRITTEN AS SQL"
+    assert 'ADD COLUMN "body"' in done["diff"]["after"]
+    project.migration("0002_body", "0001_initial", ADD_BODY)
+    project.sql("DELETE FROM django_migrations WHERE name = '0003_apart'")
+    assert "sql" not in project.run("migrate", check=True, fake=True)["plan"][0]
+
+
+def test_fake_initial_is_in_the_plan(project: Project) -> None:
+    project.sql("CREATE TABLE blog_article (id bigserial PRIMARY KEY, title varchar(20))")
+    plan = project.run("migrate", check=True, fake_initial=True)["plan"]
+    assert [step["app"] for step in plan if step["fake"]] == ["blog"]
+
+
+def waiting(project: Project, count: int) -> None:
+    """Wait until so many sessions, one after the other, have waited for a lock."""
+    seen: set[int] = set()
+    while len(seen) < count:
+        seen.update(
+            pid for (pid,) in project.sql("SELECT pid FROM pg_locks WHERE NOT granted AND relation IS NOT NULL")
+        )
+        time.sleep(0.01)
+
+
+QUICK: dict[str, Any] = {"lock_timeout": 0.2, "lock_retry_pause": 0.05}
+
+
+@contextlib.contextmanager
+def long_query(project: Project) -> Iterator[None]:
+    """Hold the table of the articles as a long query does."""
+    with contextlib.closing(project.cluster.connect(project.database)) as session:
+        session.autocommit = False
+        with session.cursor() as cursor:
+            cursor.execute("SELECT * FROM blog_article")
+            yield
+
+
+def test_migration_makes_way_for_a_long_query(project: Project) -> None:
+    project.run("migrate")
+    project.migration("0002_body", "0001_initial", ADD_BODY)
+    with long_query(project):
+        call = project.start("migrate", lock_retries=1000, **QUICK)
+        waiting(project, 2)
+    done = call.result()
+    assert ids(done["applied"]) == ["blog.0002_body"]
+    first = done["retries"][0]
+    assert (first["migration"], first["database"]) == ("blog.0002_body", "default")
+    assert first["error"].startswith("canceling statement due to lock timeout")
+    assert first["pause"] == 0.05
+    assert [retry["pause"] for retry in done["retries"]][:3] in ([0.05], [0.05, 0.1], [0.05, 0.1, 0.2])
+    assert not project.run("migrate")["changed"]
+
+
+@pytest.mark.parametrize(("atomic", "retries"), [(True, 2), (False, 0)])
+def test_long_query_that_does_not_end(project: Project, atomic: bool, retries: int) -> None:
+    project.run("migrate")
+    project.migration("0002_body", "0001_initial", ADD_BODY, atomic=atomic)
+    with long_query(project):
+        failed = project.fail("migrate", lock_retries=2, **QUICK)
+    assert len(failed["retries"]) == retries
+    assert "canceling statement due to lock timeout" in failed["msg"]
+    assert failed["failed_migration"] == "blog.0002_body"
+    assert failed["pending"] == ["blog.0002_body"]
+    assert ids(project.predict_and_run("migrate")["applied"]) == ["blog.0002_body"]
+
+
+def test_limits_hold_in_every_session(project: Project) -> None:
+    project.settings(
+        """
+        DATABASES["default"]["OPTIONS"] = {"options": "-c lock_timeout=7s"}
+        from django.db.backends.signals import connection_created
+
+        def own(connection, **_details):
+            with connection.cursor() as cursor:
+                cursor.execute("SET lock_timeout = '8s'")
+
+        connection_created.connect(own)
+        """
+    )
+    project.run("migrate")
+    note = (
+        'migrations.RunSQL("INSERT INTO blog_article (title) SELECT'
+        " current_setting('lock_timeout') || current_setting('statement_timeout')\")"
+    )
+    close = "migrations.RunPython(lambda apps, editor: editor.connection.close())"
+    project.migration("0002_note", "0001_initial", f"{note}, {close}, {note}", atomic=False)
+    project.migration("0003_own", "0002_note", "migrations.RunSQL(\"SET lock_timeout = '9s'\")")
+    project.migration("0004_note", "0003_own", note)
+    project.run("migrate", lock_timeout=1.5, statement_timeout=60)
+    assert project.sql("SELECT title FROM blog_article") == [("1500ms1min",)] * 3
+    project.migration("0005_note", "0004_note", note)
+    project.run("migrate", lock_timeout=0)
+    assert project.sql("SELECT title FROM blog_article")[3:] == [("8s0",)]
+
+
+def test_statement_that_takes_too_long(project: Project) -> None:
+    project.run("migrate")
+    project.migration("0002_slow", "0001_initial", "migrations.RunSQL('SELECT pg_sleep(60)')")
+    failed = project.fail("migrate", statement_timeout=0.2)
+    assert failed["msg"].startswith(
+        "blog.0002_slow: django.db.utils.OperationalError: canceling statement due to statement"
+    )
+    assert failed["retries"] == []
+
+
+def test_index_is_built_concurrently_for_as_long_as_it_takes(project: Project) -> None:
+    project.run("migrate")
+    project.migration(
+        "0002_index",
+        "0001_initial",
+        "AddIndexConcurrently('article', models.Index(fields=['title'], name='slowly'))",
+        atomic=False,
+    )
+    path = project.directory / "blog/migrations/0002_index.py"
+    path.write_text("from django.contrib.postgres.operations import AddIndexConcurrently\n" + path.read_text())
+    with contextlib.closing(project.cluster.connect(project.database)) as session:
+        session.autocommit = False
+        with session.cursor() as cursor:
+            cursor.execute("INSERT INTO blog_article (title) VALUES ('not committed')")
+        call = project.start("migrate", lock_timeout=0.1)
+        while not project.sql(
+            "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX CONCURRENTLY%%'"
+            " AND now() - query_start > '0.3s'"
+        ):
+            time.sleep(0.01)
+    assert ids(call.result()["applied"]) == ["blog.0002_index"]
+    assert project.sql("SELECT indisvalid FROM pg_index WHERE indexrelid = 'slowly'::regclass") == [(True,)]

@@ -12,6 +12,7 @@ import json
 import os
 import pwd
 import re
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
@@ -351,11 +352,13 @@ class ProjectModule:
 def assemble(action: ModuleType, request: dict[str, Any]) -> str:
     """Return the program that runs the probe ``action`` with ``request`` in an interpreter of its own.
 
-    The probe's modules keep their names there, so that they can import each other as they do here.
+    The probe's modules keep their names there, so that they can import each other as they do here. What ``action``
+    imports of them stands in its ``MODULES``.
     """
+    also = [import_module("." + name, action.__package__) for name in getattr(action, "MODULES", ())]
     payload = json.dumps(
         {
-            "modules": [[module.__name__, inspect.getsource(module)] for module in (core, action)],
+            "modules": [[module.__name__, inspect.getsource(module)] for module in (core, *also, action)],
             "core": core.__name__,
             "action": action.__name__,
             "request": request,
