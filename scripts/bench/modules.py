@@ -126,7 +126,7 @@ def make_project(directory: pathlib.Path) -> None:
         fields += f"    field_{number} = models.IntegerField(null=True)\n" if number > 1 else ""
     texts["blog/models.py"] = f"from django.db import models\n\n\nclass Article(models.Model):\n{fields}"
     for number in range(FILES):
-        # From a few hundred bytes to some 16 KB. Every fifth is a style sheet, for which hashing takes longest.
+        # From a hundred bytes to some 12 KB. Every fifth is a style sheet, for which hashing takes longest.
         name, content = f"d{number % 50}/{number}", f"/* {number} */\n" * (20 + 997 * number % 1000)
         texts[f"blog/static/{name}.{'css' if number % 5 == 0 else 'js'}"] = content
     for name, text in texts.items():
