@@ -1,0 +1,15 @@
+#!/bin/sh
+# What https://hub.docker.com/_/nginx promises: scripts of the image's users run before nginx. (Without its templates.)
+set -eu
+
+if [ "${1:-}" = nginx ]; then
+  for file in /docker-entrypoint.d/*; do
+    [ -x "$file" ] || continue
+    case $file in
+      # shellcheck source=/dev/null
+      *.envsh) . "$file" ;;
+      *.sh) "$file" ;;
+    esac
+  done
+fi
+exec "$@"
