@@ -3,10 +3,10 @@
 set -eu
 
 if [ "${1:-}" = nginx ]; then
+  # shellcheck source=/dev/null
   for file in /docker-entrypoint.d/*; do
     [ -x "$file" ] || continue
     case $file in
-      # shellcheck source=/dev/null
       *.envsh) . "$file" ;;
       *.sh) "$file" ;;
     esac

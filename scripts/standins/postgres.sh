@@ -33,9 +33,9 @@ initialise() {
   if [ "$POSTGRES_DB" != postgres ]; then sql --dbname postgres --set name="$POSTGRES_DB" <<< 'CREATE DATABASE :"name"'; fi
   export PGPASSWORD=${PGPASSWORD:-$POSTGRES_PASSWORD}
   local file
+  # shellcheck source=/dev/null
   for file in /docker-entrypoint-initdb.d/*; do
     case $file in
-      # shellcheck source=/dev/null
       *.sh) if [ -x "$file" ]; then "$file"; else . "$file"; fi ;;
       *.sql) sql --dbname "$POSTGRES_DB" --file "$file" ;;
       *.sql.gz) gunzip --stdout "$file" | sql --dbname "$POSTGRES_DB" ;;

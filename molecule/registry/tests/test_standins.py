@@ -151,11 +151,11 @@ class TestPostgres:
         assert sql(inside, "SELECT left(rolpassword, 14) FROM pg_authid WHERE rolname = 'db_user'") == "SCRAM-SHA-256$"
 
     def test_no_database_is_made_without_a_password_or_with_two(self, vm: Host) -> None:
-        without = vm.run("docker run --rm postgres:16")
+        without = vm.run("timeout 30 docker run --rm postgres:16")
         assert without.rc == 1
         assert "POSTGRES_PASSWORD" in without.stderr
         variables = "--env POSTGRES_PASSWORD=1 --env POSTGRES_PASSWORD_FILE=/etc/hostname"
-        both = vm.run(f"docker run --rm {variables} postgres:16")
+        both = vm.run(f"timeout 30 docker run --rm {variables} postgres:16")
         assert both.rc == 1
         assert "POSTGRES_PASSWORD_FILE" in both.stderr
 
