@@ -13,7 +13,7 @@ from .conftest import HOST_STACKS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .conftest import Project
+    from .conftest import Call, Project
 
 on_the_host = pytest.mark.parametrize("stack", HOST_STACKS, ids=str, indirect=True)
 ADD_BODY = "migrations.AddField('article', 'body', models.TextField(default=''))"
@@ -512,10 +512,10 @@ def test_fake_initial_is_in_the_plan(project: Project) -> None:
     assert [step["app"] for step in plan if step["fake"]] == ["blog"]
 
 
-def waiting(project: Project, count: int) -> None:
-    """Wait until so many sessions, one after the other, have waited for a lock."""
+def waiting(project: Project, call: Call, count: int) -> None:
+    """Wait until so many sessions of the module, one after the other, have waited for a lock."""
     seen: set[int] = set()
-    while len(seen) < count:
+    while len(seen) < count and call.process.poll() is None:
         seen.update(
             pid for (pid,) in project.sql("SELECT pid FROM pg_locks WHERE NOT granted AND relation IS NOT NULL")
         )
@@ -540,7 +540,7 @@ def test_migration_makes_way_for_a_long_query(project: Project) -> None:
     project.migration("0002_body", "0001_initial", ADD_BODY)
     with long_query(project):
         call = project.start("migrate", lock_retries=1000, **QUICK)
-        waiting(project, 2)
+        waiting(project, call, 2)
     done = call.result()
     assert ids(done["applied"]) == ["blog.0002_body"]
     first = done["retries"][0]
@@ -618,7 +618,7 @@ def test_index_is_built_concurrently_for_as_long_as_it_takes(project: Project) -
         with session.cursor() as cursor:
             cursor.execute("INSERT INTO blog_article (title) VALUES ('not committed')")
         call = project.start("migrate", lock_timeout=0.1)
-        while not project.sql(
+        while call.process.poll() is None and not project.sql(
             "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX CONCURRENTLY%%'"
             " AND now() - query_start > '0.3s'"
         ):

@@ -246,7 +246,9 @@ def test_index_keeps_others_from_writing(project: Project) -> None:
         with session.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_lock(1)")
         call = project.start("migrate", lock_timeout=0, safety_large_table=1000)
-        while not project.sql("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"):
+        while call.process.poll() is None and not project.sql(
+            "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        ):
             time.sleep(0.01)
         with pytest.raises(psycopg2.errors.LockNotAvailable):
             insert(project)
@@ -271,7 +273,7 @@ def test_index_that_is_built_concurrently_does_not(project: Project) -> None:
             cursor.execute("INSERT INTO blog_article (title) VALUES ('not committed')")
         # It waits for what is not committed.
         call = project.start("migrate", safety="enforce", safety_large_table=1000)
-        while not project.sql("SELECT 1 FROM pg_stat_progress_create_index"):
+        while call.process.poll() is None and not project.sql("SELECT 1 FROM pg_stat_progress_create_index"):
             time.sleep(0.01)
         insert(project)
     assert verdicts(call.result()) == [("blog.0002_index", "compatible")]
