@@ -215,6 +215,38 @@ def test_django_that_can_not_be_loaded(project: Project, code: str, message: str
     assert not failed["changed"]
 
 
+def test_settings_that_are_not_there(project: Project) -> None:
+    for check in (True, False):
+        failed = project.fail("migrate", check=check, settings="nobodys.settings")
+        assert failed["msg"] == (
+            "Django could not be loaded with settings nobodys.settings: ModuleNotFoundError: No module named 'nobodys'"
+        )
+
+
+def test_slow_settings(project: Project) -> None:
+    project.settings("import time; time.sleep(2)")
+    assert project.run("migrate", check=True)["plan"]
+    assert project.fail("migrate", timeout=1)["msg"] == "timeout: the project was stopped after 1 seconds"
+
+
+def test_database_that_is_down(project: Project) -> None:
+    environment = {**project.environment, "DB_HOST": "/no/such/directory"}
+    for name, arguments in (("migrate", {}), ("superuser", {"username": "root"})):
+        failed = project.fail(name, environment=environment, **arguments)
+        assert failed["exception_type"] == "django.db.utils.OperationalError"
+        assert "/no/such/directory" in failed["msg"]
+        unknown = project.run(name, check=True, environment=environment, **arguments)
+        assert (unknown["changed"], unknown["unknown"]) == (True, True)
+
+
+def test_database_without_rights(project: Project) -> None:
+    project.sql(f"ALTER DATABASE {project.database} OWNER TO postgres")
+    project.sql("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+    failed = project.fail("migrate")
+    assert "permission denied for schema public" in failed["msg"]
+    assert not failed["changed"]
+
+
 def test_project_that_dies(project: Project) -> None:
     project.settings("print('good bye', flush=True)\nos._exit(3)")
     failed = project.fail("migrate")

@@ -142,6 +142,16 @@ def test_account_and_umask(project: Project) -> None:
     assert seen["ids"][1] == [5] * 3
 
 
+@only(CONTAINER)
+def test_account_without_rights(project: Project) -> None:
+    (project.directory / "site_/settings.py").chmod(0o600)
+    failed = project.fail("migrate", user="nobody")
+    assert "PermissionError: [Errno 13] Permission denied: " in failed["msg"]
+    project.directory.chmod(0o700)
+    failed = project.fail("migrate", user="nobody")
+    assert failed["msg"] == f"project_dir: {project.directory}: Permission denied; give another user"
+
+
 @in_each_container
 def test_noise_does_not_break_the_protocol(project: Project) -> None:
     project.settings(
@@ -329,7 +339,7 @@ def test_service_among_others(project: Project) -> None:
         networks={"default": {"ipam": {"config": [{"subnet": "198.18.78.0/24"}]}}, "unused": {}},
         volumes={"data": {}, "unused": {}},
     )
-    compose = ["compose", f"--project-directory={project.place['compose_project_dir']}"]
+    compose = ["compose", "--profile=*", f"--project-directory={project.place['compose_project_dir']}"]
     client = {**os.environ, **project.client}
 
     def would_make(what: str) -> None:
@@ -342,7 +352,7 @@ def test_service_among_others(project: Project) -> None:
 
     try:
         would_make(f"network {name}_default")
-        docker(*compose, "up", "--detach", "other", env=client)
+        docker(*compose, "up", "--detach", "--no-deps", "other", env=client)
         (id_of_other,) = containers(project)
         before = docker("network", "inspect", f"{name}_default")
         would_make(f"volume {name}_data")

@@ -31,8 +31,6 @@ COMPOSE_FILES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-c
 
 # Where the client reaches the engine unless it is told otherwise.
 SOCKET = Path("/var/run/docker.sock")
-# The other services are not in what Compose is given, but their containers are there: they must stay.
-COMPOSE_ENVIRONMENT = {"COMPOSE_REMOVE_ORPHANS": "false", "COMPOSE_IGNORE_ORPHANS": "true"}
 
 
 @dataclass
@@ -108,7 +106,6 @@ class Docker:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd="/",
-            env={**os.environ, **COMPOSE_ENVIRONMENT},
             pass_fds=descriptors,
             start_new_session=True,
         )
