@@ -339,7 +339,7 @@ def test_service_among_others(project: Project) -> None:
         networks={"default": {"ipam": {"config": [{"subnet": "198.18.78.0/24"}]}}, "unused": {}},
         volumes={"data": {}, "unused": {}},
     )
-    compose = ["compose", "--profile=*", f"--project-directory={project.place['compose_project_dir']}"]
+    compose = ["compose", f"--project-directory={project.place['compose_project_dir']}"]
     client = {**os.environ, **project.client}
 
     def would_make(what: str) -> None:
@@ -352,7 +352,7 @@ def test_service_among_others(project: Project) -> None:
 
     try:
         would_make(f"network {name}_default")
-        docker(*compose, "up", "--detach", "--no-deps", "other", env=client)
+        docker(*compose, "up", "--detach", "other", env=client)
         (id_of_other,) = containers(project)
         before = docker("network", "inspect", f"{name}_default")
         would_make(f"volume {name}_data")
@@ -370,14 +370,13 @@ def test_service_among_others(project: Project) -> None:
         assert not (project.directory / "health").exists()
         assert json.loads(path.read_text())["environment"]["FROM_SERVICE"] == "a $dollar"
         # What is missing, a run makes.
-        docker(*compose, "down", "--volumes", env=client)
-        docker("volume", "rm", f"{name}_data")
+        docker(*compose, "--profile=*", "down", "--volumes", env=client)
         assert objects(project) == []
         assert not project.run("migrate", user="root")["changed"]
         assert objects(project) == [f"network {name}_default", f"volume {name}_data"]
         assert containers(project) == []
     finally:
-        docker(*compose, "down", "--volumes", env=client)
+        docker(*compose, "--profile=*", "down", "--volumes", env=client)
 
 
 @pytest.mark.parametrize("check", [True, False])
