@@ -9,6 +9,7 @@ INTERRUPT_DURING   the task that has been begun, once the command in INTERRUPT_W
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import signal
@@ -42,7 +43,9 @@ def descendants(ancestor: int) -> list[int]:
 def kill() -> None:
     """End this process and all below it, at once and without a last word."""
     for process in descendants(os.getpid()):
-        os.kill(process, signal.SIGKILL)
+        # It may have ended since it was found.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
     os.kill(os.getpid(), signal.SIGKILL)
 
 
