@@ -166,6 +166,26 @@ def served(project: Project) -> dict[str, bytes]:
     return {name: files[hashed] for name, hashed in json.loads(files["staticfiles.json"])["paths"].items()}
 
 
+@pytest.mark.parametrize(
+    ("settings", "what"),
+    [
+        ("MEDIA_ROOT = os.path.join(STATIC_ROOT, 'media')", "MEDIA_ROOT"),
+        ("STATIC_ROOT = os.path.dirname(os.path.dirname(__file__))", "the project itself, the sources in"),
+    ],
+)
+def test_pruning_never_takes_what_was_not_collected(site: Project, settings: str, what: str) -> None:
+    """In check mode as in a run, and nothing is done; without pruning such a place is the project's own affair."""
+    site.settings(settings)
+    site.write("collected/media/upload.jpg", "somebody's")
+    before = site.state()
+    for check in (True, False):
+        refused = site.fail("collectstatic", check=check, prune=True)
+        assert refused["msg"].startswith("prune: STATIC_ROOT ")
+        assert what in refused["msg"]
+    assert site.state() == before
+    site.predict_and_run("collectstatic")
+
+
 def test_killed_anywhere_then_converges(site: Project) -> None:
     site.settings(MANIFEST + KILL)
     arguments: dict[str, Any] = {"prune": True, "keep_releases": 2}

@@ -100,6 +100,8 @@ def test_without_password_nobody_logs_in(migrated: Project) -> None:
     migrated.predict_and_run("superuser", username="root", fields={"email": "root@site.example"})
     assert migrated.sql("SELECT left(password, 1) FROM auth_user") == [("!",)]
     assert migrated.fail("superuser", username="root", update_password="always")["msg"].startswith("password: ")
+    empty = migrated.fail("superuser", username="root", password="", fields=ROOT["fields"])
+    assert empty["msg"].startswith("password: is empty")
 
 
 def test_ordinary_account_is_not_promoted_unasked(migrated: Project) -> None:

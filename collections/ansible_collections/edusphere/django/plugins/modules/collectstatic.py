@@ -31,7 +31,8 @@ options:
     default: []
   prune:
     description:
-      - Delete the files in C(STATIC_ROOT) that this run would not put there.
+      - Delete the files in C(STATIC_ROOT) that this run would not put there. Refused where that directory also holds
+        the project, its sources, C(MEDIA_ROOT) or an SQLite database.
       - Pages of an earlier release may still refer to some of them, those with hashed names above all; see
         O(keep_releases).
     type: bool

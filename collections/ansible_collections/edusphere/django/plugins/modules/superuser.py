@@ -167,6 +167,8 @@ def main() -> None:
     always = this.parameters["update_password"] == "always"  # noqa: S105 - a choice, no password
     if always and not this.parameters["password"]:
         this.fail("password: update_password: always needs one")
+    if this.parameters["password"] == "":
+        this.fail("password: is empty, and would be one to log in with; give one, or leave it out for none")
     reply = this.ask(probe, {name: this.parameters[name] for name in ARGUMENTS})
     result: dict[str, bool] = reply.frames[-1]["result"]
     username = this.parameters["username"]

@@ -53,10 +53,32 @@ def run(project: Project, parameters: dict[str, Any]) -> dict[str, Any]:
         result = collect_elsewhere(project, command, storage, sources, parameters)
     else:
         keep = parameters["keep_releases"] if parameters["prune"] else None
+        if parameters["prune"]:
+            refuse_to_prune_others(root, sources)
         with tempfile.TemporaryDirectory(prefix=INCOMING) as aside:
             collected, wanted = outcome(command, storage, sources, Path(aside), parameters["ignore"])
             result = bring(project, root, Wanted(storage, collected, wanted), keep)
     return {**result, "duplicates": duplicates}
+
+
+def refuse_to_prune_others(root: Path, sources: dict[str, Source]) -> None:
+    """Raise RefusedError where ``root`` holds more than collected files: all that is not collected would be deleted."""
+    from django.conf import settings
+
+    others: dict[str, Any] = {"the project itself": Path.cwd(), "MEDIA_ROOT": settings.MEDIA_ROOT}
+    for alias, database in settings.DATABASES.items():
+        if str(database.get("ENGINE", "")).endswith("sqlite3"):
+            others[f"the database {alias}"] = database.get("NAME")
+    for source in sources.values():
+        location = getattr(source.storage, "location", None)
+        others[f"the sources in {location}"] = location
+    place = root.resolve()
+    found = [what for what, path in others.items() if path and place in (there := Path(path).resolve(), *there.parents)]
+    if found:
+        raise RefusedError(
+            f"prune: STATIC_ROOT {root} also holds {', '.join(found)}, which pruning would delete;"
+            " give the collected files a directory of their own"
+        )
 
 
 def load_command() -> Any:
