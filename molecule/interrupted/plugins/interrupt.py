@@ -14,7 +14,7 @@ import os
 import shlex
 import signal
 import subprocess
-import threading
+import sys
 import time
 from pathlib import Path
 
@@ -40,22 +40,23 @@ def descendants(ancestor: int) -> list[int]:
     return found
 
 
-def kill() -> None:
-    """End this process and all below it, at once and without a last word."""
-    for process in descendants(os.getpid()):
+def kill(victim: int) -> None:
+    """End a process and all below it but this one, at once and without a last word."""
+    for process in [*descendants(victim), victim]:
         # It may have ended since it was found.
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process, signal.SIGKILL)
-    os.kill(os.getpid(), signal.SIGKILL)
+        if process != os.getpid():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
 
 
 def kill_when(command: str) -> None:
-    """Kill as soon as ``command`` succeeds."""
-    # No pipes: the worker that is forked at the same time would keep them open.
-    nowhere = subprocess.DEVNULL
-    while subprocess.run(shlex.split(command), stdin=nowhere, stdout=nowhere, stderr=nowhere).returncode != 0:
+    """Kill the process that started this one as soon as ``command`` succeeds; give up where it has ended."""
+    victim = os.getppid()
+    while os.getppid() == victim:
+        if subprocess.run(shlex.split(command), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0:
+            kill(victim)
+            return
         time.sleep(0.1)
-    kill()
 
 
 class CallbackModule(CallbackBase):
@@ -69,6 +70,13 @@ class CallbackModule(CallbackBase):
         """Kill at once, or after a while."""
         name = task.get_name()
         if name == os.environ.get("INTERRUPT_BEFORE"):
-            kill()
+            kill(os.getpid())
+            os.kill(os.getpid(), signal.SIGKILL)
         if name == os.environ.get("INTERRUPT_DURING"):
-            threading.Thread(target=kill_when, args=[os.environ["INTERRUPT_WHEN"]], daemon=True).start()
+            # A process and not a thread: a worker that is forked while a thread starts a command keeps the pipe open
+            # by which the thread learns that the command has started.
+            subprocess.Popen([sys.executable, __file__, os.environ["INTERRUPT_WHEN"]], stdin=subprocess.DEVNULL)
+
+
+if __name__ == "__main__":
+    kill_when(sys.argv[1])
