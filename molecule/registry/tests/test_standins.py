@@ -178,6 +178,22 @@ class TestNginx:
         post = "curl --silent --output /dev/null --write-out %s --data body http://nginx/large"
         assert inside("nginx", post, "%{http_code}").stdout == "405"
 
+    def test_an_upstream_is_resolved_while_it_runs(self, vm: Host, inside: Inside) -> None:
+        """Compose mode addresses containers that come and go: `server NAME resolve`, of nginx 1.27.3 and newer."""
+        ask = "curl --silent --fail --retry 30 --retry-delay 1 http://nginx/resolved"
+        where = "getent hosts nginx-locked"
+        assert inside("nginx", ask).stdout == "<h1>Mounted</h1>\n"
+        before = inside("nginx", where).stdout
+        vm.check_output("docker network disconnect stack_default stack-nginx-locked-1")
+        # Somebody else's is the address now.
+        vm.check_output("docker run --detach --rm --name taker --network stack_default redis:6.0-alpine")
+        vm.check_output("docker network connect --alias nginx-locked stack_default stack-nginx-locked-1")
+        try:
+            assert inside("nginx", where).stdout != before
+            assert inside("nginx", ask).stdout == "<h1>Mounted</h1>\n"
+        finally:
+            vm.check_output("docker rm --force taker")
+
     def test_logs_are_the_containers(self, vm: Host) -> None:
         container = vm.check_output(f"{COMPOSE} ps --quiet nginx")
         logs = vm.run(f"docker logs {container}")
@@ -201,7 +217,7 @@ class TestPython:
 class TestNode:
     def test_packages_are_installed_and_arguments_are_nodes(self, vm: Host, inside: Inside) -> None:
         assert inside("node", "node --print %s", "require('ms')('1m')").stdout == "60000\n"
-        for program in ("npm", "npx"):
+        for program in ("npm", "npx", "corepack"):
             assert inside("node", f"{program} --version").stdout.count(".") == 2
         assert vm.check_output("docker run --rm node:24-slim --print 1+1") == "2"
 
