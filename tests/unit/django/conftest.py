@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -553,6 +554,11 @@ class Call:
     """A module that runs."""
 
     process: subprocess.Popen[str]
+
+    def wait_until(self, true: Callable[[], object]) -> None:
+        """Wait until something is true, or the module has ended."""
+        while self.process.poll() is None and not true():
+            time.sleep(0.01)
 
     def result(self) -> dict[str, Any]:
         """Wait for the module's answer; a secret must be nowhere in it."""

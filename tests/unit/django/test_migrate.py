@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -514,12 +513,13 @@ def test_fake_initial_is_in_the_plan(project: Project) -> None:
 
 def waiting(project: Project, call: Call, count: int) -> None:
     """Wait until so many sessions of the module, one after the other, have waited for a lock."""
-    seen: set[int] = set()
-    while len(seen) < count and call.process.poll() is None:
-        seen.update(
-            pid for (pid,) in project.sql("SELECT pid FROM pg_locks WHERE NOT granted AND relation IS NOT NULL")
-        )
-        time.sleep(0.01)
+    seen: set[tuple[int]] = set()
+
+    def enough() -> bool:
+        seen.update(project.sql("SELECT pid FROM pg_locks WHERE NOT granted AND relation IS NOT NULL"))
+        return len(seen) >= count
+
+    call.wait_until(enough)
 
 
 QUICK: dict[str, Any] = {"lock_timeout": 0.2, "lock_retry_pause": 0.05}
@@ -618,10 +618,10 @@ def test_index_is_built_concurrently_for_as_long_as_it_takes(project: Project) -
         with session.cursor() as cursor:
             cursor.execute("INSERT INTO blog_article (title) VALUES ('not committed')")
         call = project.start("migrate", lock_timeout=0.1)
-        while call.process.poll() is None and not project.sql(
+        query = (
             "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX CONCURRENTLY%%'"
             " AND now() - query_start > '0.3s'"
-        ):
-            time.sleep(0.01)
+        )
+        call.wait_until(lambda: project.sql(query))
     assert ids(call.result()["applied"]) == ["blog.0002_index"]
     assert project.sql("SELECT indisvalid FROM pg_index WHERE indexrelid = 'slowly'::regclass") == [(True,)]

@@ -86,8 +86,12 @@ AUTHOR = "author = models.ForeignKey(Author, models.CASCADE)"
 AUTHORS = "authors = models.ManyToManyField(Author)"
 TWO = "a = models.IntegerField()\n    b = models.IntegerField()"
 UNIQUE_TOGETHER = TWO + "\n\n    class Meta:\n        unique_together = [('a', 'b')]"
+UNIQUE_TITLE = "title = models.CharField(max_length=20, unique=True)"
+CONSTRAINED = TITLE + "\n\n    class Meta:\n        constraints = [{}]"
+KEY = f"key = models.CharField(max_length=20, primary_key=True)\n    {TITLE}"
 ID = "('id', models.BigAutoField(primary_key=True))"
 UNIQUE = "migrations.AddConstraint('article', models.UniqueConstraint({}, name='{{app}}_unique'))"
+REMOVE_CONSTRAINT = "migrations.RemoveConstraint('article', '{app}')"
 CHECK = "migrations.AddConstraint('article', models.CheckConstraint({{condition}}=models.Q({}), name='{{app}}_check'))"
 POSTGRES = "__import__('django.contrib.postgres.operations', fromlist=['x'])."
 DROP = "ALTER TABLE {app}_article DROP COLUMN title"
@@ -221,12 +225,40 @@ CASES = [
          sqlite="compatible"),
     # Constraints.
     Case("unique", "incompatible", alter("models.CharField(max_length=20, unique=True)")),
-    Case("not_unique", "compatible", alter("models.CharField(max_length=20)"),
-         "title = models.CharField(max_length=20, unique=True)"),
+    # An upsert names the columns to ON CONFLICT, and there must be a unique index of just these.
+    Case("not_unique", "incompatible", alter("models.CharField(max_length=20)"), UNIQUE_TITLE),
+    Case("not_unique_but_by_a_constraint", "compatible", alter("models.CharField(max_length=20)"),
+         UNIQUE_TITLE + "\n\n    class Meta:\n        constraints = ["
+         "models.UniqueConstraint(fields=['title'], name='other')]"),
+    Case("unique_to_constraint", "compatible",
+         alter("models.CharField(max_length=20)") + ", " + UNIQUE.format("fields=['title']"), UNIQUE_TITLE),
+    Case("unique_to_constraint_in_another_migration", "incompatible",
+         (UNIQUE.format("fields=['title', 'id']"), alter("models.CharField(max_length=20)")), UNIQUE_TITLE),
+    Case("unique_to_deferrable_constraint", "incompatible", alter("models.CharField(max_length=20)") + ", "
+         + UNIQUE.format("fields=['title'], deferrable=models.Deferrable.DEFERRED"), UNIQUE_TITLE),
+    Case("new_column_is_no_longer_unique", "compatible",
+         (add("models.IntegerField(null=True, unique=True)"), alter("models.IntegerField(null=True)", "new"))),
+    Case("one_to_one_to_foreign_key", "incompatible",
+         alter("models.ForeignKey('{app}.author', models.CASCADE)", "author"),
+         "author = models.OneToOneField(Author, models.CASCADE)"),
+    Case("key_to_unique", "incompatible", alter("models.CharField(max_length=20, unique=True)", "key")
+         + ", " + add("models.BigAutoField(primary_key=True)", "id"),
+         KEY, sqlite="unknown", works=True),
+    Case("key_to_ordinary_column", "incompatible",
+         alter("models.CharField(max_length=20)", "key") + ", " + add("models.BigAutoField(primary_key=True)", "id"),
+         KEY),
     Case("unique_together", "incompatible", "migrations.AlterUniqueTogether('article', [('a', 'b')])", TWO),
-    Case("no_unique_together", "compatible", "migrations.AlterUniqueTogether('article', set())", UNIQUE_TOGETHER),
+    Case("no_unique_together", "incompatible", "migrations.AlterUniqueTogether('article', set())", UNIQUE_TOGETHER),
+    Case("unique_together_with_less", "incompatible", "migrations.AlterUniqueTogether('article', [('a',)])",
+         UNIQUE_TOGETHER),
+    Case("unique_together_in_another_order", "compatible", "migrations.AlterUniqueTogether('article', [('b', 'a')])",
+         UNIQUE_TOGETHER),
     Case("unique_together_to_constraint", "compatible",
          UNIQUE.format("fields=['a', 'b']") + ", migrations.AlterUniqueTogether('article', set())", UNIQUE_TOGETHER),
+    Case("unique_together_to_constraint_of_renamed", "compatible",
+         ("migrations.RenameField('article', 'a', 'x')",
+          "migrations.AlterUniqueTogether('article', set()), " + UNIQUE.format("fields=['b', 'x']")),
+         UNIQUE_TOGETHER.replace("IntegerField()", "IntegerField(db_column='first')", 1)),
     Case("unique_constraint", "incompatible", UNIQUE.format("fields=['title']")),
     Case("unique_constraint_with_condition", "incompatible",
          UNIQUE.format("fields=['title'], condition=models.Q(title='1')")),
@@ -236,9 +268,17 @@ CASES = [
     Case("unique_constraint_with_new_default", "incompatible",
          (add("models.IntegerField(db_default=1)"), UNIQUE.format("fields=['title', 'new']")), since="5.0"),
     Case("unique_with_db_default", "incompatible", add("models.IntegerField(db_default=1, unique=True)"), since="5.0"),
-    Case("remove_constraint", "compatible", "migrations.RemoveConstraint('article', 'remove_me')",
-         TITLE + "\n\n    class Meta:\n        constraints = ["
-         "models.UniqueConstraint(fields=['title'], name='remove_me')]"),
+    Case("remove_unique_constraint", "incompatible", REMOVE_CONSTRAINT,
+         CONSTRAINED.format("models.UniqueConstraint(fields=['title'], name='remove_unique_constraint')")),
+    # These no ON CONFLICT can name.
+    Case("remove_unique_constraint_with_condition", "compatible", REMOVE_CONSTRAINT,
+         CONSTRAINED.format("models.UniqueConstraint(fields=['title'], condition=models.Q(title='no row'),"
+                            " name='remove_unique_constraint_with_condition')")),
+    Case("remove_deferrable_constraint", "compatible", REMOVE_CONSTRAINT,
+         CONSTRAINED.format("models.UniqueConstraint(fields=['title'], deferrable=models.Deferrable.DEFERRED,"
+                            " name='remove_deferrable_constraint')")),
+    Case("remove_check", "compatible", REMOVE_CONSTRAINT,
+         CONSTRAINED.format("models.CheckConstraint({condition}=~models.Q(title='no row'), name='remove_check')")),
     Case("check", "incompatible", CHECK.format("title='1'")),
     Case("check_that_new_null_meets", "compatible", (add("models.IntegerField(null=True)"), CHECK.format("new__gt=0"))),
     Case("check_that_new_null_fails", "incompatible",
@@ -352,9 +392,14 @@ def observe(cluster: Cluster, stack: Stack, cases: list[Case]) -> dict[str, Any]
     """Have cases judged, migrated and tried, each an app of one project."""
     project = new_project(cluster, stack)
     try:
+        # Django 5.1 has renamed it.
+        words = {
+            "condition": "condition" if stack.django >= "5.1" else "check",
+            "collation": "C" if stack.engine == "postgresql" else "NOCASE",
+        }
         for case in cases:
             project.write(f"{case.name}/__init__.py", "")
-            project.write(f"{case.name}/models.py", MODELS.format(body=case.body))
+            project.write(f"{case.name}/models.py", MODELS.format(body=case.body.format(**words)))
         project.settings(f"INSTALLED_APPS += {[case.name for case in cases]}")
         labels = [case.name for case in cases]
         manage(project, "-m", "django", "makemigrations", *labels)
@@ -364,16 +409,10 @@ def observe(cluster: Cluster, stack: Stack, cases: list[Case]) -> dict[str, Any]
             after = "0001_initial"
             steps = (case.operations,) if isinstance(case.operations, str) else case.operations
             for number, operations in enumerate(steps, start=2):
-                names = {
-                    "app": case.name,
-                    "condition": "condition" if stack.django >= "5.1" else "check",
-                    "collation": "C" if stack.engine == "postgresql" else "NOCASE",
-                }
+                operations = operations.format(app=case.name, **words)
                 project.write(
                     f"{case.name}/migrations/{number:04}_case.py",
-                    MIGRATION.format(
-                        app=case.name, after=after, operations=operations.format(**names), atomic=case.atomic
-                    ),
+                    MIGRATION.format(app=case.name, after=after, operations=operations, atomic=case.atomic),
                 )
                 after = f"{number:04}_case"
         state = project.state()

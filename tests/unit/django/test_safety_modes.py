@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import time
 from typing import TYPE_CHECKING, Any
 
 import psycopg2.errors
@@ -229,6 +228,10 @@ def test_large_table_is_not_to_be_locked(project: Project, operation: str, why: 
     assert "(about 1,000 rows, large from 1,000 on)" in failed["msg"]
 
 
+# A migration waits for an advisory lock.
+WAITING = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+
+
 def insert(project: Project) -> None:
     """Write an article, as running code does."""
     with contextlib.closing(project.cluster.connect(project.database)) as session, session.cursor() as cursor:
@@ -246,14 +249,39 @@ def test_index_keeps_others_from_writing(project: Project) -> None:
         with session.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_lock(1)")
         call = project.start("migrate", lock_timeout=0, safety_large_table=1000)
-        while call.process.poll() is None and not project.sql(
-            "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-        ):
-            time.sleep(0.01)
+        call.wait_until(lambda: project.sql(WAITING))
         with pytest.raises(psycopg2.errors.LockNotAvailable):
             insert(project)
     assert call.result()["safety"]["migrations"][0]["operations"][0]["verdict"] == "incompatible"
     insert(project)
+
+
+UPSERT = "INSERT INTO blog_article (id, title) VALUES (1, 'x') ON CONFLICT (title) DO UPDATE SET title = 'x'"
+
+
+@pytest.mark.parametrize("atomic", [True, False])
+def test_upsert_while_its_constraint_is_replaced(project: Project, atomic: bool) -> None:
+    """As the autodetector orders it, the old one goes first, which others see unless it is one transaction."""
+    title = "migrations.AlterField('article', 'title', models.CharField(max_length=20{}))"
+    project.migration("0002_unique", "0001_initial", title.format(", unique=True"))
+    project.run("migrate")
+    project.sql(UPSERT)
+    # Only others have to wait for it.
+    wait = "migrations.RunSQL('SELECT pg_advisory_lock(1)')" if not atomic else ""
+    constraint = "migrations.AddConstraint('article', models.UniqueConstraint(fields=['title'], name='title'))"
+    operations = ", ".join(filter(None, [title.format(""), wait, constraint]))
+    project.migration("0003_constraint", "0002_unique", operations, atomic=atomic)
+    with contextlib.closing(project.cluster.connect(project.database)) as session:
+        with session.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_lock(1)")
+        call = project.start("migrate", lock_timeout=0)
+        if not atomic:
+            call.wait_until(lambda: project.sql(WAITING))
+            with pytest.raises(psycopg2.errors.InvalidColumnReference, match="no unique or exclusion constraint"):
+                project.sql(UPSERT)
+    operations = call.result()["safety"]["migrations"][0]["operations"]
+    assert operations[0]["verdict"] == ("compatible" if atomic else "incompatible")
+    project.sql(UPSERT)
 
 
 def test_index_that_is_built_concurrently_does_not(project: Project) -> None:
@@ -273,7 +301,6 @@ def test_index_that_is_built_concurrently_does_not(project: Project) -> None:
             cursor.execute("INSERT INTO blog_article (title) VALUES ('not committed')")
         # It waits for what is not committed.
         call = project.start("migrate", safety="enforce", safety_large_table=1000)
-        while call.process.poll() is None and not project.sql("SELECT 1 FROM pg_stat_progress_create_index"):
-            time.sleep(0.01)
+        call.wait_until(lambda: project.sql("SELECT 1 FROM pg_stat_progress_create_index"))
         insert(project)
     assert verdicts(call.result()) == [("blog.0002_index", "compatible")]

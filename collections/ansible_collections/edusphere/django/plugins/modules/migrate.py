@@ -118,10 +118,11 @@ options:
       - A migration is V(compatible) when every SELECT, INSERT, UPDATE and DELETE that models of the present schema can
         make still works. It is V(incompatible) when it drops or renames a table or a column, adds a column that is
         C(NOT NULL) without C(db_default), makes a column C(NOT NULL), smaller or one of another type, takes its
-        C(db_default) away, adds a unique, check or foreign key constraint, or locks a large table (PostgreSQL, see
-        O(safety_large_table)) while an index is built or the table is written anew. It is V(unknown) when it runs
-        Python code, SQL of its own, or operations that are not Django's, and on databases other than PostgreSQL and
-        SQLite.
+        C(db_default) away, adds a unique, check or foreign key constraint, takes away the uniqueness of columns that an
+        upsert may name (C(bulk_create) with C(update_conflicts), C(INSERT ... ON CONFLICT)), or locks a large table
+        (PostgreSQL, see O(safety_large_table)) while an index is built or the table is written anew. It is V(unknown)
+        when it runs Python code, SQL of its own, or operations that are not Django's, and on databases other than
+        PostgreSQL and SQLite.
       - Not judged is a database to which no migration has been applied yet, as nothing runs on it, and what is only
         recorded.
       - >-

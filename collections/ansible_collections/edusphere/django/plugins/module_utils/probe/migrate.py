@@ -17,6 +17,7 @@ from ansible_collections.edusphere.django.plugins.module_utils.probe.safety impo
     DECLARATION,
     UNKNOWN,
     examine,
+    is_transaction,
     worst,
 )
 
@@ -486,7 +487,7 @@ class Run:
         step = {"app": migration.app_label, "name": migration.name}
         if moment == "start":
             self._running, self._started = migration, time.monotonic()
-            self._send("started", atomic=self._is_atomic(migration), **step)
+            self._send("started", atomic=is_transaction(migration, self._connection), **step)
             # A migration before it may have set others.
             self._limits.put(self._connection)
         else:
@@ -494,12 +495,11 @@ class Run:
             seconds = round(time.monotonic() - self._started, 6)
             self._send("applied" if direction == "apply" else "unapplied", seconds=seconds, fake=fake, **step)
 
-    def _is_atomic(self, migration: Any) -> bool:
-        return bool(migration.atomic and self._connection.features.can_rollback_ddl)
-
     def _pause(self, error: BaseException) -> float | None:
         """Return the seconds after which to try again, None when that is no use or might do harm."""
-        if not sqlstates(error).intersection(PASSING) or (self._running and not self._is_atomic(self._running)):
+        if not sqlstates(error).intersection(PASSING):
+            return None
+        if self._running and not is_transaction(self._running, self._connection):
             return None
         done = self._retries.setdefault(self._running, 0)
         if done >= self._parameters["lock_retries"]:

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from typing import Any, Callable, Iterator, NamedTuple
+from typing import AbstractSet, Any, Callable, Iterator, NamedTuple
 
 from ansible_collections.edusphere.django.plugins.module_utils.probe.core import RefusedError
 
@@ -95,6 +95,9 @@ class Finding(NamedTuple):
 
     verdict: str
     reason: str
+    # What may take it back before anybody sees it: a table, and columns of it that are unique again by the end of a
+    # migration which is one transaction.
+    unless_unique: tuple[str, frozenset[str]] | None = None
 
 
 def worst(verdicts: list[str]) -> str:
@@ -200,6 +203,7 @@ class Schema:
 
     def __init__(self, state: Any) -> None:
         self._columns: dict[str, set[str]] = {}
+        # The groups of columns that ON CONFLICT can name: what is unique in all rows, and checked at once.
         self._unique: dict[str, list[frozenset[str]]] = {}
         # The name that a table has now, by the one that it has by then.
         self._origins: dict[str, str] = {}
@@ -210,10 +214,12 @@ class Schema:
             self._columns.setdefault(options.db_table, set()).update(f.column for f in options.local_concrete_fields)
             names = [[field.name] for field in options.local_concrete_fields if field.unique]
             names.extend(options.unique_together)
-            names.extend(constraint.fields for constraint in options.total_unique_constraints)
+            names.extend(constraint.fields for constraint in options.constraints if is_target(constraint))
             self._unique.setdefault(options.db_table, []).extend(
                 frozenset(options.get_field(name).column for name in group) for group in names
             )
+        # Those that there are by then, each as often as there are indexes for it.
+        self._there = {table: list(groups) for table, groups in self._unique.items()}
 
     def knows(self, table: str, column: str | None = None) -> bool:
         """Tell whether running code uses the table, or this column of it."""
@@ -223,24 +229,39 @@ class Schema:
         """Return the name that the table has now."""
         return self._origins.get(table, table)
 
-    def unique(self, table: str, columns: set[str]) -> bool:
+    def unique(self, table: str, columns: AbstractSet[str]) -> bool:
         """Tell whether running code's rows are unique in these columns anyway."""
         return any(group <= columns for group in self._unique.get(table, []))
+
+    def add_unique(self, table: str, columns: frozenset[str]) -> None:
+        """Take note of an index that makes these columns unique."""
+        self._there.setdefault(table, []).append(columns)
+
+    def remove_unique(self, table: str, columns: frozenset[str]) -> None:
+        """Take note that it is gone."""
+        if columns in self._there.get(table, []):
+            self._there[table].remove(columns)
+
+    def lacks(self, table: str, columns: frozenset[str]) -> bool:
+        """Tell whether running code may name these columns to ON CONFLICT, and no index is left for them."""
+        return columns in self._unique.get(table, []) and columns not in self._there[table]
 
     def rename_table(self, old: str, new: str) -> None:
         """Follow a table to its new name."""
         self._origins[new] = self.origin(old)
         if old in self._columns:
             self._columns[new] = self._columns.pop(old)
-            self._unique[new] = self._unique.pop(old)
+            for groups in (self._unique, self._there):
+                groups[new] = groups.pop(old)
 
     def rename_column(self, table: str, old: str, new: str) -> None:
         """Follow a column to its new name."""
         if self.knows(table, old):
             self._columns[table] = self._columns[table] - {old} | {new}
-            self._unique[table] = [
-                frozenset(new if column == old else column for column in group) for group in self._unique[table]
-            ]
+            for groups in (self._unique, self._there):
+                groups[table] = [
+                    frozenset(new if column == old else column for column in group) for group in groups[table]
+                ]
 
 
 class Judge:
@@ -385,11 +406,13 @@ class Judge:
         return findings
 
     def alter_unique_together(self, model: Any, old_unique_together: Any, new_unique_together: Any) -> list[Finding]:
-        """New groups of columns that must be unique together."""
-        added = {tuple(group) for group in new_unique_together} - {tuple(group) for group in old_unique_together}
+        """Groups of columns that must be unique together: new ones, and those that need not any more."""
+        new, old = ({tuple(group) for group in groups} for groups in (new_unique_together, old_unique_together))
         findings = []
-        for group in sorted(added):
+        for group in sorted(new - old):
             findings += self._new_unique(model, [model._meta.get_field(name) for name in group])
+        for group in sorted(old - new):
+            findings += self._no_unique(model, [model._meta.get_field(name).column for name in group])
         return findings
 
     def alter_index_together(self, model: Any, old_index_together: Any, new_index_together: Any) -> list[Finding]:
@@ -431,9 +454,13 @@ class Judge:
         """Nor its name."""
         return [Finding(COMPATIBLE, "renames the index {} to {}".format(old_index.name, new_index.name))]
 
-    def remove_constraint(self, _model: Any, constraint: Any) -> list[Finding]:
-        """What was accepted still is."""
-        return [Finding(COMPATIBLE, "drops the constraint {}".format(constraint.name))]
+    def remove_constraint(self, model: Any, constraint: Any) -> list[Finding]:
+        """What was accepted still is, but a unique constraint is also what an upsert refers to."""
+        findings = [Finding(COMPATIBLE, "drops the constraint {}".format(constraint.name))]
+        if is_target(constraint):
+            columns = [model._meta.get_field(name).column for name in constraint.fields]
+            findings += self._no_unique(model, columns, constraint)
+        return findings
 
     def alter_db_table_comment(self, model: Any, _old_comment: Any, _new_comment: Any) -> list[Finding]:
         """A comment is for people."""
@@ -487,10 +514,21 @@ class Judge:
             findings.append(Finding(doubt, "adds the check {} to {}".format(check, table)))
         if new_field.primary_key != old_field.primary_key:
             findings.append(Finding(UNKNOWN, "changes the primary key of {}".format(table)))
+            if known and old_field.primary_key and self._connection.features.allows_group_by_selected_pks:
+                findings.append(
+                    Finding(
+                        INCOMPATIBLE,
+                        "{} is no longer the primary key, by which alone running code groups rows".format(name),
+                    )
+                )
         elif new_field.unique and not old_field.unique and not self._schema.unique(table, {new_field.column}):
             findings.append(
                 Finding(doubt, "{} must be unique, and running code may write what is there already".format(name))
             )
+        if new_field.unique and not old_field.unique:
+            self._schema.add_unique(table, frozenset([new_field.column]))
+        elif old_field.unique and not new_field.unique:
+            findings += self._no_unique(new_field.model, [new_field.column])
         return findings
 
     def _altered_type(self, table: str, old_field: Any, new_field: Any) -> list[Finding]:
@@ -578,7 +616,9 @@ class Judge:
         table = model._meta.db_table
         if not self._schema.knows(table):
             return [_new_table(table)]
-        columns = {field.column for field in fields}
+        columns = frozenset(field.column for field in fields)
+        if constraint is None or is_target(constraint):
+            self._schema.add_unique(table, columns)
         name = "{} ({})".format(table, ", ".join(field.column for field in fields) or constraint.name)
         fresh = [field for field in fields if not self._schema.knows(table, field.column)]
         distinct = getattr(constraint, "nulls_distinct", None) is not False
@@ -600,6 +640,24 @@ class Judge:
                 )
             ]
         return findings + self._locked(table, "the index for {} is built".format(name))
+
+    def _no_unique(self, model: Any, columns: list[str], constraint: Any = None) -> list[Finding]:
+        """What running code can't name to ON CONFLICT any more: the database then refuses the whole INSERT."""
+        table, group = model._meta.db_table, frozenset(columns)
+        self._schema.remove_unique(table, group)
+        if not self._connection.features.supports_update_conflicts_with_target or not self._schema.lacks(table, group):
+            return []
+        names = ", ".join(columns)
+        what = (
+            "drops the unique constraint {} of {} ({})".format(constraint.name, table, names)
+            if constraint
+            else "{} ({}) is no longer unique".format(table, names)
+        )
+        why = (
+            "{}: an upsert of running code, such as bulk_create() with update_conflicts and these unique_fields, fails,"
+            " as nothing matches its ON CONFLICT ({})".format(what, names)
+        )
+        return [Finding(INCOMPATIBLE, why, (table, group))]
 
     def _new_index(self, model: Any, what: str, expressions: list[Any], concurrently: bool = False) -> list[Finding]:
         table = model._meta.db_table
@@ -693,6 +751,8 @@ class Recording:
         self._editor.deferred_sql = []
         self._findings: list[Finding] = []
         self._depth = 0
+        # Each operation's description and what was found.
+        self._found: list[tuple[str, list[Finding]]] = []
         self._operations: list[dict[str, Any]] = []
 
     def forward(self, state: Any) -> Any:
@@ -753,15 +813,7 @@ class Recording:
             self._findings = [Finding(UNKNOWN, "there are no rules for {}".format(self._connection.display_name))]
         if len(self._editor.collected_sql) == known:
             self._editor.collected_sql.append("-- (no-op)")
-        if not self._findings:
-            self._findings = [Finding(COMPATIBLE, "changes nothing in the database that running code relies on")]
-        verdict = worst([finding.verdict for finding in self._findings])
-        if verdict != COMPATIBLE:
-            self._findings = [finding for finding in self._findings if finding.verdict != COMPATIBLE]
-        self._findings.sort(key=lambda finding: -VERDICTS.index(finding.verdict))
-        # Two fields of one operation may give the same reason.
-        reasons = list(dict.fromkeys(finding.reason for finding in self._findings))
-        self._operations.append({"operation": operation.describe(), "verdict": verdict, "reasons": reasons})
+        self._found.append((operation.describe(), self._findings))
 
     def _run(self, operation: Any, before: Any, after: Any, backward: bool) -> None:
         """Have the operation run against the editor, with the states before and after that in the direction of it."""
@@ -827,11 +879,30 @@ class Recording:
         self._findings.append(Finding(UNKNOWN, "runs Python code, which may do anything to data and schema"))
 
     def _finish(self) -> None:
-        """Collect what the editor keeps for the end of the migration; it has been judged where it came from."""
+        """Collect what the editor keeps for the end of the migration, which was judged where it came from; sum up."""
         self._depth += 1
         for statement in self._editor.deferred_sql:
             self._editor.execute(statement, None)
         self._depth -= 1
+        for description, findings in self._found:
+            findings = [finding for finding in findings if not self._is_taken_back(finding)]
+            if not findings:
+                findings = [Finding(COMPATIBLE, "changes nothing in the database that running code relies on")]
+            verdict = worst([finding.verdict for finding in findings])
+            if verdict != COMPATIBLE:
+                findings = [finding for finding in findings if finding.verdict != COMPATIBLE]
+            findings.sort(key=lambda finding: -VERDICTS.index(finding.verdict))
+            # Two fields of one operation may give the same reason.
+            reasons = list(dict.fromkeys(finding.reason for finding in findings))
+            self._operations.append({"operation": description, "verdict": verdict, "reasons": reasons})
+
+    def _is_taken_back(self, finding: Finding) -> bool:
+        """Tell whether nobody can see it, as it is undone in the same transaction."""
+        return bool(
+            finding.unless_unique
+            and is_transaction(self._migration, self._connection)
+            and not self._judge._schema.lacks(*finding.unless_unique)
+        )
 
 
 def _editor_class(connection: Any) -> Any:
@@ -851,6 +922,23 @@ def _editor_class(connection: Any) -> Any:
         if hasattr(connection.SchemaEditorClass, name):
             setattr(Editor, name, told(name))
     return Editor
+
+
+def is_target(constraint: Any) -> bool:
+    """Tell whether a constraint is a unique one that ON CONFLICT can name by its columns."""
+    from django.db.models import UniqueConstraint
+
+    return bool(
+        isinstance(constraint, UniqueConstraint)
+        and constraint.fields
+        and not constraint.condition
+        and not constraint.deferrable
+    )
+
+
+def is_transaction(migration: Any, connection: Any) -> bool:
+    """Tell whether the database undoes all that a migration did when it fails, and shows nothing of it until then."""
+    return bool(migration.atomic and connection.features.can_rollback_ddl)
 
 
 def _new_table(table: str) -> Finding:
