@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import compileall
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -29,9 +28,9 @@ import django
 import psycopg2
 import psycopg2.extensions
 import pytest
+from engine import ROOT, docker, only_one
 
-ROOT = pathlib.Path(__file__).parents[3]
-RUN_MODULE = pathlib.Path(__file__).with_name("run_module.py")
+RUN_MODULE = ROOT / "tests/unit/run_module.py"
 ROLE = "project"
 # Every test logs in with it: each of these characters means something to a shell, systemd, Compose, SQL or a URL.
 PASSWORD = "s3cret \"'\\ $HOME ${x} `id` #% &;|<>äß\u2603\t=end "
@@ -158,53 +157,12 @@ ENTRYPOINT ["/bin/false"]
 """
 
 
-@contextlib.contextmanager
-def only_one(name: str) -> Iterator[pathlib.Path]:
-    """Yield a directory for what tests keep, held against the other processes that tests run in."""
-    place = ROOT / ".cache/django"
-    place.mkdir(parents=True, exist_ok=True)
-    with (place / f"{name}.lock").open("w") as guard:
-        fcntl.flock(guard, fcntl.LOCK_EX)
-        yield place
-
-
-def docker(*arguments: str, **options: Any) -> str:
-    """Run a command of docker's client and return what it prints."""
-    done = subprocess.run(["docker", *arguments], check=True, stdout=subprocess.PIPE, encoding="utf-8", **options)
-    return str(done.stdout).strip()
-
-
 @pytest.fixture(scope="session")
-def client(image: str) -> dict[str, str]:
-    """The environment in which docker's client has Compose 2: Debian 13's, as Debian 12 has no package."""
-    if subprocess.run(["docker", "compose", "version"], capture_output=True, check=False).returncode == 0:
-        return {}
-    with only_one("compose") as place:
-        plugin = place / "docker/cli-plugins/docker-compose"
-        if not plugin.exists():
-            plugin.parent.mkdir(parents=True, exist_ok=True)
-            fetched = plugin.with_name("fetched")
-            script = (
-                "cd /tmp && { apt-get -qq update && apt-get -qq download docker-compose && dpkg -x *.deb . ;} >&2 &&"
-                " cat usr/libexec/docker/cli-plugins/docker-compose"
-            )
-            with fetched.open("wb") as file:
-                command = ["docker", "run", "--rm", "--entrypoint=sh", image, "-c", script]
-                subprocess.run(command, stdout=file, check=True)
-            fetched.chmod(0o755)
-            fetched.rename(plugin)
-    return {"DOCKER_CONFIG": str(plugin.parents[1])}
-
-
-@pytest.fixture(scope="session")
-def image() -> str:
+def image(host_image: str) -> str:
     """The image of Debian 13's Python with the newest Django, on a test host's image; made unless it is there."""
-    base = "edusphere-testbed:trixie"
     lock = ROOT / f"tests/django-{NEWEST}.lock"
-    found = subprocess.run(["docker", "image", "inspect", "--format={{.Id}}", base], capture_output=True, check=False)
-    if found.returncode:
-        pytest.fail("these tests need a Docker engine with the images of test hosts: scripts/testbed up", pytrace=False)
-    key = hashlib.sha256(found.stdout + lock.read_bytes() + DOCKERFILE.encode()).hexdigest()[:16]
+    found = docker("image", "inspect", "--format={{.Id}}", host_image)
+    key = hashlib.sha256(found.encode() + lock.read_bytes() + DOCKERFILE.encode()).hexdigest()[:16]
     name = f"edusphere-testbed-django:{key}"
     with only_one("image") as place:
         if not docker("images", "--quiet", name):
@@ -223,7 +181,7 @@ def image() -> str:
             )
             (context / "Dockerfile").write_text(DOCKERFILE)
             docker(
-                *("build", "--quiet", "--force-rm", f"--tag={name}", f"--build-arg=BASE={base}"),
+                *("build", "--quiet", "--force-rm", f"--tag={name}", f"--build-arg=BASE={host_image}"),
                 *("--label=org.edusphere.testbed=image", str(context)),
                 env={**os.environ, "DOCKER_BUILDKIT": "0"},
             )

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from engine import docker
 
-from .conftest import IMAGE_PYTHON, PASSWORD, STACKS, USUAL, Stack, docker
+from .conftest import IMAGE_PYTHON, PASSWORD, STACKS, USUAL, Stack
 from .test_project import ODD_VALUES, report
 
 if TYPE_CHECKING:

@@ -7,7 +7,9 @@ import time
 from pathlib import Path
 
 import pytest
+from ansible_collections.edusphere.platform.plugins.module_utils import read_files
 from ansible_collections.edusphere.platform.plugins.module_utils import systemd_unit as su
+from ansible_collections.edusphere.platform.plugins.module_utils.read_files import Files
 
 STARTED = 1_000_000.0
 
@@ -31,12 +33,12 @@ def unit(**changes: object) -> su.Unit:
     return su.Unit(**{**values, **changes})  # type: ignore[arg-type]
 
 
-def files(changed: float = STARTED - 60, **digests: str) -> su.Files:
-    return {f"/etc/{name}": su.Entry(digest, changed) for name, digest in digests.items()}
+def files(changed: float = STARTED - 60, **digests: str) -> Files:
+    return {f"/etc/{name}": read_files.Entry(digest, changed) for name, digest in digests.items()}
 
 
-def record(invocation: str = "this", restart: su.Files | None = None, reload: su.Files | None = None) -> su.Record:
-    return su.Record(invocation, su.digests(restart or {}), su.digests(reload or {}))
+def record(invocation: str = "this", restart: Files | None = None, reload: Files | None = None) -> su.Record:
+    return su.Record(invocation, read_files.digests(restart or {}), read_files.digests(reload or {}))
 
 
 @pytest.mark.parametrize("state", ["inactive", "failed", "deactivating"])
@@ -62,7 +64,7 @@ def test_what_runs_its_files_is_left_alone_whatever_their_times() -> None:
         (files(a="1", b="1", c="1"), "/etc/c was added"),
     ],
 )
-def test_another_digest_needs_a_restart_and_says_which(now: su.Files, reason: str) -> None:
+def test_another_digest_needs_a_restart_and_says_which(now: Files, reason: str) -> None:
     assert su.decide(unit(), now, {}, record(restart=files(a="1", b="1"))) == su.Decision("restart", reason)
 
 
@@ -92,7 +94,7 @@ def test_somebody_elses_start_before_a_change_is_not(before: su.Record | None) -
 
 
 def test_a_file_of_the_same_moment_counts_as_newer() -> None:
-    assert su.decide(unit(), files(STARTED - su.CLOCK_TICK / 2, a="1"), {}, None).needs == "restart"
+    assert su.decide(unit(), files(STARTED - read_files.CLOCK_TICK / 2, a="1"), {}, None).needs == "restart"
 
 
 def test_an_unknown_start_counts_as_older() -> None:
@@ -100,7 +102,7 @@ def test_an_unknown_start_counts_as_older() -> None:
 
 
 def test_times_of_generated_unit_files_say_nothing() -> None:
-    generated = {"/run/systemd/generator/web.service": su.Entry("1", STARTED + 60)}
+    generated = {"/run/systemd/generator/web.service": read_files.Entry("1", STARTED + 60)}
     assert su.decide(unit(), generated, {}, None).needs == "adopt"
 
 
@@ -144,12 +146,12 @@ def test_refused_names(name: str) -> None:
 
 
 def test_start_time_follows_the_earlier_clock() -> None:
-    assert su.start_time(100.0, 10.0, now=200.0, now_monotonic=110.0) == 100.0
+    assert read_files.start_time(100.0, 10.0, now=200.0, now_monotonic=110.0) == 100.0
     # The clock was set forward by 50 s since: files from before that carry earlier times.
-    assert su.start_time(100.0, 10.0, now=250.0, now_monotonic=110.0) == 100.0
+    assert read_files.start_time(100.0, 10.0, now=250.0, now_monotonic=110.0) == 100.0
     # It was set back by 50 s since: a file written now seems older than a start at 100.
-    assert su.start_time(100.0, 10.0, now=150.0, now_monotonic=110.0) == 50.0
-    assert su.start_time(None, 0.0, now=1.0, now_monotonic=1.0) is None
+    assert read_files.start_time(100.0, 10.0, now=150.0, now_monotonic=110.0) == 50.0
+    assert read_files.start_time(None, 0.0, now=1.0, now_monotonic=1.0) is None
 
 
 def test_timestamps() -> None:
@@ -163,18 +165,18 @@ def test_survey_of_files(tmp_path: Path) -> None:
     (tmp_path / "conf" / "__pycache__").mkdir(parents=True)
     (tmp_path / "conf" / "a").write_text("1")
     (tmp_path / "conf" / "__pycache__" / "a.pyc").write_text("1")
-    found = su.survey([f"{tmp_path}/conf", f"{tmp_path}/missing", f"{tmp_path}/conf/a/below"])
+    found = read_files.survey([f"{tmp_path}/conf", f"{tmp_path}/missing", f"{tmp_path}/conf/a/below"])
     assert set(found) == {f"{tmp_path}/conf", f"{tmp_path}/conf/a"}
     (tmp_path / "conf" / "a").chmod(0o600)
-    again = su.survey([f"{tmp_path}/conf"])
-    assert su.compare(su.digests(found), again) == [f"{tmp_path}/conf/a changed"]
+    again = read_files.survey([f"{tmp_path}/conf"])
+    assert read_files.compare(read_files.digests(found), again) == [f"{tmp_path}/conf/a changed"]
 
 
 def test_survey_of_patterns(tmp_path: Path) -> None:
     (tmp_path / "a.conf").write_text("1")
     (tmp_path / "b.txt").write_text("1")
-    assert set(su.survey([f"{tmp_path}/*.conf"])) == {f"{tmp_path}/", f"{tmp_path}/a.conf"}
-    assert set(su.survey([f"{tmp_path}/a[.]conf"])) == {f"{tmp_path}/", f"{tmp_path}/a.conf"}
+    assert set(read_files.survey([f"{tmp_path}/*.conf"])) == {f"{tmp_path}/", f"{tmp_path}/a.conf"}
+    assert set(read_files.survey([f"{tmp_path}/a[.]conf"])) == {f"{tmp_path}/", f"{tmp_path}/a.conf"}
 
 
 def test_survey_of_links(tmp_path: Path) -> None:
@@ -182,16 +184,16 @@ def test_survey_of_links(tmp_path: Path) -> None:
     (tmp_path / "one" / "a").write_text("1")
     link = tmp_path / "current"
     link.symlink_to("one")
-    found = su.survey([str(link)])
+    found = read_files.survey([str(link)])
     assert found[str(link)].digest == f"-> {tmp_path}/one"
     assert len(found) == 1
-    assert f"{link}/a" in su.survey([f"{link}/"])
+    assert f"{link}/a" in read_files.survey([f"{link}/"])
     (tmp_path / "file").symlink_to("one/a")
-    before = su.digests(su.survey([f"{tmp_path}/file"]))
+    before = read_files.digests(read_files.survey([f"{tmp_path}/file"]))
     (tmp_path / "one" / "a").write_text("2")
-    assert su.compare(before, su.survey([f"{tmp_path}/file"])) == [f"{tmp_path}/file changed"]
+    assert read_files.compare(before, read_files.survey([f"{tmp_path}/file"])) == [f"{tmp_path}/file changed"]
     (tmp_path / "dangling").symlink_to("nowhere")
-    assert su.survey([f"{tmp_path}/dangling"])[f"{tmp_path}/dangling"].digest == "-> nowhere"
+    assert read_files.survey([f"{tmp_path}/dangling"])[f"{tmp_path}/dangling"].digest == "-> nowhere"
 
 
 def test_a_file_behind_a_young_link_is_young(tmp_path: Path) -> None:
@@ -200,15 +202,15 @@ def test_a_file_behind_a_young_link_is_young(tmp_path: Path) -> None:
     time.sleep(0.05)
     (tmp_path / "current").symlink_to("one")
     young = (tmp_path / "current").lstat().st_ctime
-    assert su.survey([f"{tmp_path}/current/a"])[f"{tmp_path}/current/a"].changed == young
-    assert su.survey([f"{tmp_path}/one/a"])[f"{tmp_path}/one/a"].changed < young
+    assert read_files.survey([f"{tmp_path}/current/a"])[f"{tmp_path}/current/a"].changed == young
+    assert read_files.survey([f"{tmp_path}/one/a"])[f"{tmp_path}/one/a"].changed < young
 
 
 def test_a_date_in_the_past_does_not_hide_a_change(tmp_path: Path) -> None:
     before = time.time() - 1
     (tmp_path / "a").write_text("1")
     os.utime(tmp_path / "a", (0, 0))
-    assert su.survey([f"{tmp_path}/a"])[f"{tmp_path}/a"].changed >= before
+    assert read_files.survey([f"{tmp_path}/a"])[f"{tmp_path}/a"].changed >= before
 
 
 def test_unit_files_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

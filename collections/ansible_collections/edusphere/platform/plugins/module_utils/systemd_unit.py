@@ -14,25 +14,25 @@ Everything in the first half is free of side effects; :class:`Systemctl` is the 
 from __future__ import annotations
 
 import calendar
-import hashlib
 import json
 import re
-import stat
 import time
 import typing as t
 from pathlib import Path
+
+from ansible_collections.edusphere.platform.plugins.module_utils.read_files import (
+    Files,
+    compare,
+    listing,
+    newer,
+    start_time,
+    survey,
+)
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
 RECORD_DIRECTORY = "/var/lib/edusphere-platform/units"
-
-# Systemd's generators write these unit files anew, with the same content, at every daemon-reload: their times say
-# nothing.
-GENERATED_PREFIX = "/run/systemd/generator"
-
-# The kernel stamps files with its coarse clock, which lags by up to one tick (10 ms at the lowest CONFIG_HZ, 100).
-CLOCK_TICK = 0.01
 
 SUFFIXES = (".service", ".socket", ".timer", ".target", ".mount", ".automount", ".swap", ".path", ".slice", ".scope")
 
@@ -105,18 +105,6 @@ class Unit(t.NamedTuple):
         return self.active_state in RUNNING_STATES
 
 
-class Entry(t.NamedTuple):
-    """One path that a unit depends on."""
-
-    digest: str
-    """Of content, mode and owner; of the target for a symbolic link to a directory."""
-    changed: float
-    """When it last changed (``st_ctime``): seconds since the epoch."""
-
-
-Files = t.Dict[str, Entry]
-
-
 class Record(t.NamedTuple):
     """What was true when the unit was last known to run what its files said."""
 
@@ -160,20 +148,6 @@ def parse_timestamp(text: str) -> t.Optional[float]:
     # No %a: the day's name depends on the locale, and says nothing that the date does not.
     parsed = time.strptime(words[1] + " " + clock, "%Y-%m-%d %H:%M:%S")
     return calendar.timegm(parsed) + float("0." + (fraction or "0"))
-
-
-def start_time(
-    wall: t.Optional[float], monotonic: t.Optional[float], now: float, now_monotonic: float
-) -> t.Optional[float]:
-    """When a unit began to start, on the clock that stamps files; all in seconds.
-
-    ``wall`` is what the clock said then.  If the clock was set since, files written in the meantime carry times that
-    do not compare with it; the way back from now by the monotonic clock shows that.  The earlier of the two is taken,
-    so that doubt ends in a restart and never in a process that runs old files.
-    """
-    if wall is None or not monotonic:
-        return wall
-    return min(wall, now - (now_monotonic - monotonic))
 
 
 def parse_unit(properties: t.Mapping[str, str], now: float, now_monotonic: float) -> Unit:
@@ -235,18 +209,18 @@ def decide(unit: Unit, restart: Files, reload: Files, record: t.Optional[Record]
     if record is not None and record.invocation == unit.invocation:
         differences = compare(record.restart, restart)
         if differences:
-            return Decision("restart", _listing(differences))
+            return Decision("restart", listing(differences))
         differences = compare(record.reload, reload)
         if differences:
-            return _reload(unit, _listing(differences))
+            return _reload(unit, listing(differences))
         return Decision("none", "it runs what its files say")
     # Somebody else started it: an operator, a package, a reboot.  The times of the files tell what it has read.
     differences = newer(unit.started, restart, record.restart if record else {})
     if differences:
-        return Decision("restart", _listing(differences) + " after it was started")
+        return Decision("restart", listing(differences) + " after it was started")
     differences = newer(unit.started, reload, record.reload if record else {})
     if differences:
-        return _reload(unit, _listing(differences) + " after it was started")
+        return _reload(unit, listing(differences) + " after it was started")
     return Decision("adopt", "it was started by somebody else, after the last change of its files")
 
 
@@ -265,113 +239,6 @@ def _reload(unit: Unit, reason: str) -> Decision:
     if unit.can_reload:
         return Decision("reload", reason)
     return Decision("restart", reason + " (it has no ExecReload)")
-
-
-def compare(before: t.Mapping[str, str], now: Files) -> t.List[str]:
-    """How the files differ from the recorded digests, in words."""
-    differences = []
-    for path in sorted(set(before) | set(now)):
-        if path not in now:
-            differences.append("%s was removed" % path)
-        elif path not in before:
-            differences.append("%s was added" % path)
-        elif before[path] != now[path].digest:
-            differences.append("%s changed" % path)
-    return differences
-
-
-def newer(started: t.Optional[float], files: Files, before: t.Mapping[str, str]) -> t.List[str]:
-    """Which files changed after ``started``, in words; ``before`` names those that a record knows."""
-    if started is None:
-        return ["it is unknown when it was started: its files may have changed"]
-    differences = []
-    for path in sorted(set(files) | set(before)):
-        if path in files:
-            if not path.startswith(GENERATED_PREFIX) and files[path].changed >= started - CLOCK_TICK:
-                differences.append("%s changed" % path)
-        elif _directory_time(path) >= started - CLOCK_TICK:
-            differences.append("%s was removed" % path)
-    return differences
-
-
-def _directory_time(path: str) -> float:
-    """When the nearest directory above ``path`` that exists last changed."""
-    for parent in Path(path).parents:
-        try:
-            return parent.stat().st_ctime
-        except OSError:
-            continue
-    return 0.0
-
-
-def _listing(differences: t.List[str], most: int = 5) -> str:
-    rest = len(differences) - most
-    return "; ".join(differences[:most]) + ("; and %d more" % rest if rest > 0 else "")
-
-
-def survey(paths: t.Iterable[str]) -> Files:
-    """The files behind ``paths``: files, directories (with all below them) and glob patterns.
-
-    A symbolic link to a file counts as that file.  One to a directory counts by where it leads, and what is in the
-    directory does not; a path that ends in a slash counts the contents as well.  ``__pycache__`` is left out: it
-    follows from the sources.  What does not exist is simply not in the answer.
-    """
-    files: Files = {}
-    for path in paths:
-        if "*" not in path and "?" not in path and "[" not in path:
-            _add(files, Path(path), _links_above(Path(path)), contents=path.endswith("/"))
-            continue
-        directory = Path(re.split(r"[*?[]", path, maxsplit=1)[0] + "_").parent
-        if directory.is_dir():
-            # A file that leaves the directory leaves its trace there, and in no file that the pattern still finds.
-            files["%s/" % directory] = Entry("the directory of %s" % path, directory.stat().st_ctime)
-        for found in sorted(Path("/").glob(path.lstrip("/"))):
-            _add(files, found, _links_above(found))
-    return files
-
-
-def _add(files: Files, path: Path, since: float, contents: bool = False) -> None:
-    """Add ``path`` and all below it; ``since`` is when the way to it last changed."""
-    is_link = path.is_symlink()
-    try:
-        since = max(since, path.lstat().st_ctime)
-        if is_link and path.is_dir() and not contents:
-            files[str(path)] = Entry("-> %s" % path.resolve(), since)
-            return
-        status = path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        if is_link:  # It leads nowhere, which is worth remembering.
-            files[str(path)] = Entry("-> %s" % path.readlink(), since)
-        return
-    changed = max(since, status.st_ctime)
-    # Mode and owner count: what makes a task report a change has to make a difference here, or check mode would not
-    # predict what a run does.
-    rights = "%o %d %d" % (status.st_mode, status.st_uid, status.st_gid)
-    if stat.S_ISREG(status.st_mode):
-        files[str(path)] = Entry("%s %s" % (rights, _sha256(path)), changed)
-    elif stat.S_ISDIR(status.st_mode):
-        files[str(path)] = Entry(rights, changed)
-        for inner in sorted(path.iterdir()):
-            if inner.name != "__pycache__":
-                _add(files, inner, since if is_link else 0.0)
-
-
-def _links_above(path: Path) -> float:
-    """When the youngest symbolic link among the directories above ``path`` was made; 0 without one."""
-    return max((parent.lstat().st_ctime for parent in path.parents if parent.is_symlink()), default=0.0)
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        for block in iter(lambda: stream.read(1 << 20), b""):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def digests(files: Files) -> t.Dict[str, str]:
-    """Path to digest, as a record keeps it."""
-    return {path: entry.digest for path, entry in files.items()}
 
 
 def record_path(name: str) -> str:

@@ -119,11 +119,11 @@ invocation_id:
   type: str
 """
 
-import os
 import typing as t
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.edusphere.platform.plugins.module_utils.read_files import digests, write_record
 from ansible_collections.edusphere.platform.plugins.module_utils.systemd_unit import (
     Decision,
     Inspection,
@@ -132,7 +132,6 @@ from ansible_collections.edusphere.platform.plugins.module_utils.systemd_unit im
     Unit,
     UnitError,
     argument_spec,
-    digests,
     dump_record,
     inspect,
     record_path,
@@ -231,7 +230,7 @@ def start(module: AnsibleModule, systemctl: Systemctl, seen: Inspection) -> Outc
         return Outcome(action, UNMET, unit, condition_failed=True)
     record = Record(unit.invocation, digests(seen.restart), digests(seen.reload))
     if record != seen.record:
-        write_record(unit.name, record)
+        write_record(record_path(unit.name), dump_record(record))
     return Outcome(DONE[decision.needs], decision.reason, unit)
 
 
@@ -261,18 +260,6 @@ def stop(module: AnsibleModule, systemctl: Systemctl, unit: Unit) -> Outcome:
     systemctl.do("stop", unit.name)
     Path(record_path(unit.name)).unlink(missing_ok=True)
     return Outcome("stopped", reason, systemctl.show(unit.name))
-
-
-def write_record(name: str, record: Record) -> None:
-    """Keep ``record``, readable by root alone; it appears whole or not at all."""
-    path = Path(record_path(name))
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    new = path.with_name(path.name + ".new")
-    new.unlink(missing_ok=True)
-    descriptor = os.open(str(new), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(dump_record(record))
-    new.replace(path)
 
 
 def difference(unit: Unit, outcome: Outcome, enabled_changed: bool, enabled: t.Optional[bool]) -> t.Dict[str, str]:
