@@ -86,6 +86,9 @@ class Migration(migrations.Migration):
     ]
 """
 
+# What a migration writes before an operation of django.contrib.postgres.
+POSTGRES = "__import__('django.contrib.postgres.operations', fromlist=['x'])."
+
 MODELS = """
 from django.db import models
 
@@ -119,10 +122,11 @@ class Stack:
 
 LONG_TERM, NEWEST = "5.2", "6.1"
 USUAL = Stack(LONG_TERM, "postgresql")
+SQLITE = Stack(LONG_TERM, "sqlite3")
 STACKS = [
     USUAL,
     Stack("4.2", "postgresql"),
-    Stack(LONG_TERM, "sqlite3"),
+    SQLITE,
     Stack(NEWEST, "postgresql", "container"),
     Stack(NEWEST, "postgresql", "image"),
     Stack(NEWEST, "postgresql", "compose_service"),
@@ -303,13 +307,14 @@ class Project:
         """What a container of the project must see of this machine: the project and the databases' socket."""
         return [f"{path}:{path}" for path in (self.directory, self.cluster.directory)]
 
-    def contain(self, image: str) -> None:
-        """Give the project the place of its stack, made of an image."""
+    def contain(self, image: str, variables: dict[str, str] | None = None) -> None:
+        """Give the project the place of its stack, made of an image; a container also has these ``variables``."""
         self.image = image
         if self.stack.place == "container":
-            volumes = [f"--volume={volume}" for volume in self.volumes]
+            options = [f"--volume={volume}" for volume in self.volumes]
+            options += [f"--env={name}={value}" for name, value in (variables or {}).items()]
             container = docker(
-                *("run", "--detach", "--network=none", *volumes, "--entrypoint=sleep", image, "infinity"),
+                *("run", "--detach", "--network=none", *options, "--entrypoint=sleep", image, "infinity"),
             )
             self.place = {"container": container}
         elif self.stack.place == "image":

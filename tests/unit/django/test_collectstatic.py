@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import pathlib
@@ -508,6 +510,36 @@ def test_damaged_record(site: Project) -> None:
 def test_bad_parameters(site: Project) -> None:
     assert site.fail("collectstatic", keep_releases=0, prune=True)["msg"].startswith("keep_releases: ")
     assert site.fail("collectstatic", keep_releases=2)["msg"].startswith("keep_releases: says what prune leaves")
+
+
+def test_lock_held_for_too_long(site: Project) -> None:
+    site.run("collectstatic")
+    site.write("blog/static/app.js", "alert(2)\n")
+    root = site.directory / "collected"
+    holder = os.open(root, os.O_RDONLY)
+    try:
+        fcntl.flock(holder, fcntl.LOCK_EX)
+        for check in (True, False):
+            assert site.fail("collectstatic", check=check, lock_wait=0)["msg"] == (
+                f"lock_wait: another process has been collecting into {root} for longer than 0 seconds;"
+                " wait for it to end, or raise lock_wait"
+            )
+        assert collected(site)["app.js"] == b"alert(1)\n"
+        # It is let go of while a run waits for it.
+        call = site.start("collectstatic")
+        call.wait_until(lambda: waits_for(root, call.process.pid))
+    finally:
+        os.close(holder)
+    assert call.result()["copied"] == ["app.js"]
+
+
+def waits_for(root: pathlib.Path, module: int) -> bool:
+    """Tell whether a process below the module has the directory open."""
+    for path in pathlib.Path("/proc").glob("[0-9]*/fd/*"):
+        with contextlib.suppress(OSError):
+            if path.readlink() == root and int(path.parts[2]) not in (os.getpid(), module):
+                return True
+    return False
 
 
 @pytest.mark.parametrize("own", ["pass", "url = ManifestStaticFilesStorage.url"], ids=["in memory", "aside"])

@@ -7,8 +7,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import django
+import pytest
 
-from .conftest import PASSWORD
+from .conftest import IMAGE_PYTHON, NEWEST, PASSWORD, STACKS
 
 if TYPE_CHECKING:
     from .conftest import Project
@@ -52,9 +53,23 @@ def test_files_and_what_is_always_there(project: Project) -> None:
         "root": str(project.directory / "uploads"),
         "storage": "django.core.files.storage.FileSystemStorage",
     }
-    project.settings("del STATIC_ROOT, MEDIA_ROOT")
+    project.settings("del STATIC_ROOT, MEDIA_ROOT, MEDIA_URL\nSTATIC_URL = 'assets/'")
     found = ask(project, "files")
     assert (found["static"]["root"], found["media"]["root"]) == (None, None)
+    # A relative one is below the script's prefix, and of an empty one Django makes that prefix.
+    assert (found["static"]["url"], found["media"]["url"]) == ("/assets/", None)
+
+
+@pytest.mark.parametrize("stack", [stack for stack in STACKS if stack.place][:1], ids=str, indirect=True)
+def test_project_in_a_container(project: Project) -> None:
+    found = ask(project)
+    assert found["django_version"].startswith(NEWEST)
+    assert (found["python_executable"], found["settings_module"]) == (IMAGE_PYTHON, "site_.settings")
+    assert found["databases"]["default"]["reachable"]
+    assert found["migrations"]["default"]["pending"][-1] == "blog.0001_initial"
+    assert found["static"]["root"] == str(project.directory / "collected")
+    assert found["installed_apps"][-1]["path"] == str(project.directory / "blog")
+    assert found["checks"]
 
 
 def test_everything_by_default(project: Project) -> None:
@@ -70,13 +85,18 @@ def test_databases_that_answer_and_that_do_not(project: Project) -> None:
         DATABASES["down"] = {**DATABASES["default"], "HOST": "/no/such/place", "PORT": "5433"}
         DATABASES["refused"] = {**DATABASES["default"], "USER": "nobody-of-that-name"}
         DATABASES["file"] = {"ENGINE": "django.db.backends.sqlite3", "NAME": os.path.join(STATIC_ROOT, "..", "no.db")}
+        uri = "file:" + os.path.dirname(STATIC_ROOT) + "/%6eo.db"
+        for name, mode in (("created", "?mode=rwc"), ("as_is", "?cache=shared"), ("read_only", "?mode=ro")):
+            DATABASES[name] = {"ENGINE": "django.db.backends.sqlite3", "NAME": uri + mode}
         DATABASES["memory"] = {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}
         DATABASES["engine"] = {"ENGINE": "site_.nothing"}
         """
     )
     found = ask(project, "databases", "migrations")
     databases = found["databases"]
-    assert list(databases) == ["default", "down", "refused", "file", "memory", "engine"]
+    assert list(databases) == [
+        *("default", "down", "refused", "file", "created", "as_is", "read_only", "memory", "engine"),
+    ]
     default = databases["default"]
     assert default.pop("server_version") == project.sql("SHOW server_version")[0][0].split()[0]
     assert default == {
@@ -93,6 +113,9 @@ def test_databases_that_answer_and_that_do_not(project: Project) -> None:
         "down": "No such file or directory",
         "refused": "password authentication failed",
         "file": "there is no file",
+        "created": "there is no file",
+        "as_is": "there is no file",
+        "read_only": "unable to open database file",
         "engine": "site_.nothing",
     }.items():
         assert not databases[alias]["reachable"]

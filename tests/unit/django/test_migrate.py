@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import pathlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .conftest import HOST_STACKS
+from .conftest import HOST_STACKS, POSTGRES, SQLITE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -252,6 +253,67 @@ def test_conflicting_migrations(project: Project) -> None:
     project.migration("0002_date", "0001_initial", ADD_DATE)
     for check in (True, False):
         assert "Conflicting migrations detected" in project.fail("migrate", check=check)["msg"]
+
+
+@pytest.mark.parametrize("stack", [SQLITE], ids=str, indirect=True)
+def test_question_makes_no_file(project: Project) -> None:
+    """Though SQLite would, also for the other way to name one."""
+    name = pathlib.Path(project.database)
+    project.environment["DB_NAME"] = f"file:{name}?mode=rwc"
+    assert project.run("migrate", check=True)["plan"]
+    assert project.run("superuser", check=True, username="root")["unknown"]
+    assert not name.exists()
+    assert project.run("migrate")["applied"]
+    assert name.exists()
+
+
+@pytest.mark.every_stack
+def test_checks_of_the_project_fail_before_anything_is_done(project: Project) -> None:
+    project.write(
+        "blog/models.py",
+        """
+        from django.core.checks import Error, Tags, register
+        from django.db import models
+
+
+        class Article(models.Model):
+            title = models.CharField(max_length=20)
+
+
+        @register(Tags.database)
+        def look(databases, **options):
+            return [Error(f"not with {databases}", id="blog.E001")]
+        """,
+    )
+    messages = [project.fail("migrate", check=check, database=["default"]) for check in (True, False)]
+    for key in ("msg", "exception_type", "changed"):
+        assert messages[0][key] == messages[1][key]
+    assert "(blog.E001) not with ['default']" in messages[0]["msg"]
+    assert not messages[0]["changed"]
+    # Not even a table for what is applied. The file of an SQLite database is made by asking.
+    assert project.contents() == []
+    path = project.directory / "blog/models.py"
+    path.write_text(path.read_text().replace("Error(f", "Warning(f").replace("import Error", "import Warning"))
+    assert not project.predict_and_run("migrate")["resumed"]
+    # Nothing to do needs no checks.
+    path.write_text(path.read_text().replace("Warning", "Error"))
+    assert not project.run("migrate")["changed"]
+
+
+def test_run_that_failed_before_its_first_migration_is_not_resumed(project: Project) -> None:
+    project.run("migrate")
+    project.migration("0002_body", "0001_initial", ADD_BODY)
+    models = project.directory / "blog/models.py"
+    own = models.read_text()
+    models.write_text(
+        own + "\n\ndef refuse(**_arguments):\n    raise RuntimeError('not now')\n\n\n"
+        "models.signals.pre_migrate.connect(refuse, dispatch_uid='refuse')\n"
+    )
+    before = project.state()
+    assert "not now" in project.fail("migrate")["msg"]
+    assert project.state() == before
+    models.write_text(own)
+    assert not project.predict_and_run("migrate")["resumed"]
 
 
 def test_database_that_does_not_answer(project: Project) -> None:
@@ -608,11 +670,9 @@ def test_index_is_built_concurrently_for_as_long_as_it_takes(project: Project) -
     project.migration(
         "0002_index",
         "0001_initial",
-        "AddIndexConcurrently('article', models.Index(fields=['title'], name='slowly'))",
+        POSTGRES + "AddIndexConcurrently('article', models.Index(fields=['title'], name='slowly'))",
         atomic=False,
     )
-    path = project.directory / "blog/migrations/0002_index.py"
-    path.write_text("from django.contrib.postgres.operations import AddIndexConcurrently\n" + path.read_text())
     with contextlib.closing(project.cluster.connect(project.database)) as session:
         session.autocommit = False
         with session.cursor() as cursor:

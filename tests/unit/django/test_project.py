@@ -188,6 +188,42 @@ def test_noise_is_kept_for_errors_bounded_and_masked(project: Project) -> None:
     assert 16_000 < len(failed["output"]) < 17_000
 
 
+def test_secrets_are_masked_wherever_they_come_from(project: Project) -> None:
+    """Whole values that are given, and of all other variables what their names or a URL tell to be secret."""
+    project.settings(
+        """
+        import json
+        os.environ["DJANGO_TOKEN"] = "read-from-a-file"
+        raise RuntimeError(json.dumps([os.environ["SAID"], os.environ["PLAIN"], os.environ["DJANGO_TOKEN"]]))
+        """
+    )
+    # The words of drivers quote the password of a URL alone, decoded or not.
+    secret = ["p@ss w/rd:1", "p%40ss%20w%2Frd:1", "broken", "worse", "from-the-task", "an0ther", "k3y-"]
+    public = ["ordinary", "5432", "pw", "monkey", "localhost", "true", "/run/secrets/file"]
+    given = {
+        **project.environment,
+        "DATABASE_URL": "postgres://shop:p%40ss%20w%2Frd:1@localhost:5432/shop",
+        # Not a public part, though the name says so; two of them; and one that is no valid URL.
+        "CACHE_HOST": "redis://:an0ther@localhost:6379/0,redis://:pw@localhost",
+        "BROKER_HOST": "amqp://shop:broken#worse@localhost:5432",
+        "SITE_HOST": "https://localhost:5432/~ordinary@home",
+    }
+    project.client = {
+        "SAID": " | ".join([*secret, *public]),
+        "SHOP_SECRET_NAMES": "from-the-task",
+        "API_KEY": "k3y-",
+        "MONKEYS": "monkey",
+        "PLAIN": "ordinary",
+        "USE_TOKENS": "true",
+        "SHORT_PASSWORD": "pw",
+        "TOKEN_FILE": "/run/secrets/file",
+    }
+    message = project.fail("migrate", environment=given)["msg"]
+    said, plain, read = json.loads(message.partition("RuntimeError: ")[2])
+    assert said.split(" | ") == ["********"] * len(secret) + public
+    assert (plain, read) == ("ordinary", "********")
+
+
 @pytest.mark.parametrize(
     ("code", "message", "kind"),
     [
@@ -237,6 +273,7 @@ def test_database_that_is_down(project: Project) -> None:
         assert "/no/such/directory" in failed["msg"]
         unknown = project.run(name, check=True, environment=environment, **arguments)
         assert (unknown["changed"], unknown["unknown"]) == (True, True)
+        assert json.dumps(unknown["msg"]) in json.dumps(unknown["warnings"])
 
 
 def test_database_without_rights(project: Project) -> None:

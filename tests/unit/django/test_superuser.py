@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -53,6 +54,15 @@ def logs_in(project: Project, username: str, password: str) -> bool:
             """
         )
         == "True"
+    )
+
+
+def use_model(project: Project, code: str) -> None:
+    """Give the project a user model of its own."""
+    project.write("blog/models.py", code)
+    project.settings("AUTH_USER_MODEL = 'blog.Account'")
+    project.django(
+        "from django.core.management import call_command; call_command('makemigrations', 'blog', verbosity=0)"
     )
 
 
@@ -119,11 +129,7 @@ def test_ordinary_account_is_not_promoted_unasked(migrated: Project) -> None:
 
 
 def test_model_with_its_own_fields(project: Project) -> None:
-    project.write("blog/models.py", EMAIL_MODEL)
-    project.settings("AUTH_USER_MODEL = 'blog.Account'\n")
-    project.django(
-        "from django.core.management import call_command; call_command('makemigrations', 'blog', verbosity=0)"
-    )
+    use_model(project, EMAIL_MODEL)
     project.run("migrate")
     before = project.state()
     bad = {"username": "nonsense", "password": "pass", "fields": {"team": "red", "colour": "red"}}
@@ -139,6 +145,28 @@ def test_model_with_its_own_fields(project: Project) -> None:
     assert project.predict_and_run("superuser", **good)["created"]
     assert project.sql("SELECT email, name, team FROM blog_account") == [("Root@site.example", "Root", 3)]
 
+
+UNIQUE_MODEL = """
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+from django.db.models.functions import Lower
+
+
+class Account(AbstractUser):
+    email = models.EmailField(unique=True)
+    phone = models.CharField(max_length=10, unique=True, null=True)
+    area = models.IntegerField()
+    number = models.IntegerField()
+    badge = models.CharField(max_length=10)
+
+    class Meta:
+        unique_together = [("area", "number")]
+        constraints = [models.UniqueConstraint(Lower("badge"), name="badge")]
+
+
+class Article(models.Model):
+    title = models.CharField(max_length=20)
+"""
 
 TEAM_MODEL = """
 from django.contrib.auth.models import AbstractUser, Group
@@ -162,11 +190,7 @@ class Article(models.Model):
 def test_fields_that_refer_to_other_objects(project: Project) -> None:
     """In another database than the default one, which has none of them."""
     project.add_database("other")
-    project.write("blog/models.py", TEAM_MODEL)
-    project.settings("AUTH_USER_MODEL = 'blog.Account'\n")
-    project.django(
-        "from django.core.management import call_command; call_command('makemigrations', 'blog', verbosity=0)"
-    )
+    use_model(project, TEAM_MODEL)
     project.run("migrate", database="other")
     project.sql("INSERT INTO blog_team VALUES (7, 'red')", alias="other")
     project.sql("INSERT INTO auth_group VALUES (3, 'first'), (4, 'second')", alias="other")
@@ -179,6 +203,32 @@ def test_fields_that_refer_to_other_objects(project: Project) -> None:
     assert project.predict_and_run("superuser", **good)["created"]
     assert project.sql("SELECT username, team_id FROM blog_account", alias="other") == [("root", 7)]
     assert project.sql("SELECT group_id FROM blog_account_groups ORDER BY 1", alias="other") == [(3,), (4,)]
+
+
+def test_what_is_taken_is_told_in_check_mode(project: Project) -> None:
+    """By another account, in the database that is asked for: what a run can't do is no change in check mode."""
+    project.add_database("other")
+    use_model(project, UNIQUE_MODEL)
+    project.run("migrate", database="other")
+    first: dict[str, Any] = {"email": "First@site.example", "phone": "1", "area": 1, "number": 1, "badge": "One"}
+    second = {"email": "Second@site.example", "phone": "2", "area": 2, "number": 2, "badge": "Two"}
+    assert project.run("superuser", username="first", fields=first, database="other")["created"]
+    before = project.state()
+    taken = {**first, "email": "First@SITE.example", "badge": "ONE"}
+    for check in (True, False):
+        message = project.fail("superuser", username="root", fields=taken, database="other", check=check)["msg"]
+        assert re.findall("fields: (.+?): ", message) == ["phone", "area, number", "badge", "email"]
+    assert project.state() == before
+    half = {**second, "area": 1}
+    assert project.predict_and_run("superuser", username="root", fields=half, database="other")["created"]
+
+
+def test_password_among_the_fields_is_refused(migrated: Project) -> None:
+    for check in (True, False):
+        failed = migrated.fail("superuser", username="root", fields={"password": "in the wrong place"}, check=check)
+        assert failed["msg"].startswith("fields: has a password")
+        assert "to the parameter `password`" in failed["msg"]
+        assert "in the wrong place" not in str(failed)
 
 
 def test_password_validators_are_asked_on_demand(migrated: Project) -> None:

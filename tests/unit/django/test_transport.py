@@ -188,6 +188,45 @@ def test_failure_is_the_projects_own(project: Project) -> None:
     assert containers(project) == own(project)
 
 
+@pytest.mark.parametrize("stack", [CONTAINER, SERVICE], ids=str, indirect=True)
+def test_secrets_of_the_containers_own_environment_are_masked(project: Project) -> None:
+    """In errors, in what is printed, and in what comes with a result."""
+    variables = {
+        "SHOP_TOKEN": "the container's own",
+        "DATABASE_URL": "postgres://shop:p%40ssword@nowhere/shop",
+        "PLAIN": "plain",
+    }
+    said = f"{variables['SHOP_TOKEN']}, p@ssword, p%40ssword, plain"
+    if "container" in project.place:
+        docker("rm", "--force", "--volumes", project.place["container"])
+        project.contain(project.image, variables)
+    else:
+        service = {"image": project.image, "volumes": project.volumes, "environment": variables}
+        project.compose({"web": {**service, "network_mode": "none"}})
+    project.settings(f"DATABASES['other'] = {{'ENGINE': 'site_.other', 'NAME': {said!r}}}")
+    project.write("site_/other/__init__.py", "")
+    project.write(
+        "site_/other/base.py",
+        """
+        from django.db.backends.dummy.base import DatabaseWrapper as Dummy
+
+
+        class DatabaseWrapper(Dummy):
+            def ensure_connection(self):
+                raise self.Error(self.settings_dict["NAME"])
+
+            class Error(Exception):
+                pass
+        """,
+    )
+    error = project.run("info", gather_subset=["databases"])["databases"]["other"]["error"]
+    assert error.endswith("********, ********, ********, plain")
+    project.settings(f"print({said!r})\nraise RuntimeError({said!r})")
+    failed = project.fail("migrate")
+    assert failed["msg"].endswith("RuntimeError: ********, ********, ********, plain")
+    assert failed["output"].endswith("********, ********, ********, plain")
+
+
 def stubborn(project: Project) -> tuple[str, pathlib.Path]:
     """Let the project start another process and wait, and neither care for SIGTERM.
 

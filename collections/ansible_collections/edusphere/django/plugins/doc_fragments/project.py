@@ -45,7 +45,13 @@ options:
         is in. They win over O(environment_file), and that over what is there already.
       - Every value must be a string, and gets to the project byte for byte. Values never appear on a command line or
         in a result; in the texts of errors they are masked, save those whose name tells that they are public (such as
-        C(DB_HOST)) and those of fewer than four characters.
+        C(DB_HOST)).
+      - Of all other variables that the project has, from the task's C(environment), the module's own, a container's or
+        a file that its settings read, those are masked whose name tells that they are secret, by C(SECRET),
+        C(PASSWORD), C(PASSWD), C(PASSPHRASE), C(TOKEN) or C(CREDENTIAL) in it, or C(PASS), C(PWD) or C(KEY) as a word.
+      - So are the passwords in the URLs of all variables, as they stand there and percent-decoded.
+      - Values of fewer than four characters are never masked, as they are parts of ordinary words, nor are V(true),
+        V(false), V(none) and V(null).
     type: dict
     default: {}
   environment_file:

@@ -12,11 +12,12 @@ import json
 import os
 import pwd
 import re
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.edusphere.django.plugins.module_utils import environment_file
@@ -70,27 +71,43 @@ PLACES: dict[str, list[str]] = {
 _INTERPRETER_VARIABLES = ("PYTHONHOME", "PYTHONSTARTUP", "__PYVENV_LAUNCHER__")
 # Values of these are no secrets, and an error message without them ("no such database ***") helps nobody.
 _PUBLIC_NAME = re.compile(
-    r"(^|_)(HOSTS?|PORT|NAME|USER|USERNAME|DEBUG|MODE|SSLMODE|LEVEL|MODULE|PATH|PYTHONPATH|LANG|TZ|ORIGINS)$", re.I
+    r"(^|_)(HOSTS?|PORT|NAME|USER|USERNAME|DEBUG|MODE|SSLMODE|LEVEL|MODULE|PATH|FILE|DIR|PYTHONPATH|LANG|TZ|ORIGINS)$",
+    re.I,
 )
+# The other way round: values of these are secret wherever they come from.
+_SECRET_NAME = re.compile(
+    r"SECRET|PASSWORD|PASSWD|PASSPHRASE|TOKEN|CREDENTIAL|PASS(_|$)|_PWD(_|$)|(^|_)(API|PRIVATE|ACCESS)?KEYS?(_|$)", re.I
+)
+# The password in a URL, up to the last @ before its path.
+_URL_PASSWORD = re.compile(r"://[^\s:/?#@]*:([^\s/?#]+)@")
+# In what was meant as one, the password may have characters that end that part of a URL; but a port is none.
+_BAD_URL_PASSWORD = re.compile(r"://[^\s:/?#@]*:(?!\d*[/?#])(\S+)@")
 # How much of what a project printed is shown, in characters.
 _OUTPUT = 16 * 1024
-# Shorter values can't be told from ordinary text.
+# Shorter values can't be told from ordinary text: masked, they would make holes in every other word.
 _SHORTEST_SECRET = 4
+_SWITCHES = ("true", "false", "none", "null")
 _MASK = "********"
 
 
 class ProjectModule:
     """An Ansible module that asks one project one question."""
 
+    # What is said when check mode can't know the answer, and what `changed` is: it must not look like nothing to do.
+    UNKNOWN = ("What a run would do can't be known yet", True)
+
     def __init__(self, arguments: dict[str, dict[str, Any]]) -> None:
         self.module = AnsibleModule(argument_spec={**ARGUMENTS, **arguments}, supports_check_mode=True)
         self.parameters: dict[str, Any] = self.module.params
+        # Those that the action gets; the others say where the project is.
+        self._own = {name: self.parameters[name] for name in arguments}
         self.check_mode: bool = self.module.check_mode
         self._secrets: set[str] = {
             value
             for name, specification in arguments.items()
             if specification.get("no_log") and isinstance(value := self.parameters[name], str) and value
         }
+        self._secrets |= secrets_of(os.environ)
         # Ansible would replace every occurrence of every value of `environment` in the results: with DEBUG=1, each 1.
         # Results hold no secrets, the texts that may hold some are masked in _mask(), and the parameters here.
         self.module.no_log_values.clear()
@@ -101,8 +118,8 @@ class ProjectModule:
             for name, value in self.parameters.items()
         }
 
-    def ask(self, action: ModuleType, parameters: dict[str, Any]) -> Reply:
-        """Run the probe ``action`` with ``parameters``; end the module when there is no result.
+    def ask(self, action: ModuleType) -> Reply:
+        """Run the probe ``action`` with the module's own parameters; end the module when there is no result.
 
         A reply that comes back has a final frame whose event is ``result``. An error ends the module with what
         :meth:`fail` is given by ``partial``; override that to report what was done before the error.
@@ -115,7 +132,7 @@ class ProjectModule:
                 "directory": self._directory,
                 "command": action.COMMAND,
                 "check_mode": self.check_mode,
-                "parameters": parameters,
+                "parameters": self._own,
             },
         )
         try:
@@ -128,6 +145,9 @@ class ProjectModule:
             self.fail(str(error))
         except PermissionError as error:
             self.fail(f"{error.filename}: {error.strerror}; set become: true on the task, or another user")
+        for frame in reply.frames:
+            if frame["event"] == "environment":
+                self._secrets |= secrets_of(frame["variables"])
         final = reply.final
         if final and final["event"] == "unknown":
             self.unknown(final["message"])
@@ -146,13 +166,11 @@ class ProjectModule:
         self.module.exit_json(unknown=False, invocation={"module_args": self._shown}, **results)
 
     def unknown(self, reason: str) -> NoReturn:
-        """End check mode without a prediction: reported as changed, as it must not look like nothing to do."""
-        self.module.exit_json(
-            changed=True,
-            unknown=True,
-            msg="What a run would do can't be known yet: " + self._mask(reason),
-            invocation={"module_args": self._shown},
-        )
+        """End check mode without a prediction, and with a warning, as nobody looks at what has not failed."""
+        words, changed = self.UNKNOWN
+        message = f"{words}: {self._mask(reason)}"
+        self.module.warn(message)
+        self.module.exit_json(changed=changed, unknown=True, msg=message, invocation={"module_args": self._shown})
 
     def fail(self, message: str, **results: Any) -> NoReturn:
         """End the module with an error, all secrets in its texts masked."""
@@ -187,7 +205,7 @@ class ProjectModule:
         stripped = {secret.strip() for secret in self._secrets}
         forms = {
             form
-            for secret in self._secrets.union(short for short in stripped if len(short) >= _SHORTEST_SECRET)
+            for secret in self._secrets.union(short for short in stripped if is_secret(short))
             for form in (secret, repr(secret)[1:-1], json.dumps(secret)[1:-1], quote(secret, safe=""))
         }
         for form in sorted(forms, key=len, reverse=True):
@@ -325,8 +343,9 @@ class ProjectModule:
     def _environment(self) -> dict[str, str]:
         """Return the project's environment as the parameters tell it, and remember its secrets."""
         given = {**self._environment_file(), **self.parameters["environment"]}
+        self._secrets |= secrets_of(given)
         self._secrets.update(
-            value for name, value in given.items() if len(value) >= _SHORTEST_SECRET and not _PUBLIC_NAME.search(name)
+            value for name, value in given.items() if is_secret(value) and not _PUBLIC_NAME.search(name)
         )
         if self.parameters["settings"]:
             given["DJANGO_SETTINGS_MODULE"] = self.parameters["settings"]
@@ -347,6 +366,29 @@ class ProjectModule:
             self.fail(f"environment_file: {path} is not UTF-8")
         except environment_file.EnvironmentFileError as error:
             self.fail(f"environment_file: {path}: {error}")
+
+
+def secrets_of(environment: Mapping[str, str]) -> set[str]:
+    """Return what is secret in an environment that nobody gave as a secret: not all of it, as that may be anything.
+
+    These are the values of the variables whose names say so, and the passwords in all URLs, as they stand there and
+    decoded: an error of a database's driver quotes them alone.
+    """
+    found = {
+        value for name, value in environment.items() if _SECRET_NAME.search(name) and not _PUBLIC_NAME.search(name)
+    }
+    for value in environment.values():
+        passwords = _URL_PASSWORD.findall(value)
+        for password in _BAD_URL_PASSWORD.findall(value) if not passwords else ():
+            # What parses it takes one of its parts for a port, say, and quotes that.
+            passwords += [password, *re.split("[/?#]", password)]
+        found.update(form for password in passwords for form in (password, unquote(password)))
+    return {value for value in found if is_secret(value)}
+
+
+def is_secret(value: str) -> bool:
+    """Tell whether a value can be told from ordinary text."""
+    return len(value) >= _SHORTEST_SECRET and value.lower() not in _SWITCHES
 
 
 def assemble(action: ModuleType, request: dict[str, Any]) -> str:

@@ -53,6 +53,11 @@ class Reply:
     timed_out: bool = False
 
     @property
+    def result(self) -> Any:
+        """What the action returned, of a run that came to its result."""
+        return self.frames[-1]["result"]
+
+    @property
     def final(self) -> dict[str, Any] | None:
         """The frame that ended the run, or None when the program died before it could say anything."""
         if self.frames and is_final(self.frames[-1]):

@@ -46,6 +46,12 @@ options:
         before the first record counts as one release.
     type: int
     default: 1
+  lock_wait:
+    description:
+      - Seconds to wait for another process that is collecting into the same directory, before the task fails.
+      - Check mode waits as well, as it could not tell what it will find.
+    type: int
+    default: 300
 notes:
   - Permissions follow C(FILE_UPLOAD_PERMISSIONS) and C(FILE_UPLOAD_DIRECTORY_PERMISSIONS) when a file is written. Those
     of a file whose content has not changed are not touched.
@@ -179,6 +185,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "ignore": {"type": "list", "elements": "str", "default": []},
     "prune": {"type": "bool", "default": False},
     "keep_releases": {"type": "int", "default": 1},
+    "lock_wait": {"type": "int", "default": 300},
 }
 
 
@@ -198,13 +205,17 @@ def listing(digests: dict[str, str]) -> str:
 def main() -> None:
     """Run the module."""
     this = CollectstaticModule(ARGUMENTS)
-    keep_releases = this.parameters["keep_releases"]
-    if keep_releases < 1:
-        this.fail("keep_releases: the release that is collected is one of them, so give at least 1")
-    if keep_releases > 1 and not this.parameters["prune"]:
-        this.fail("keep_releases: says what prune leaves; set prune: true as well")
-    reply = this.ask(probe, {name: this.parameters[name] for name in ARGUMENTS})
-    result = reply.frames[-1]["result"]
+    found = []
+    if this.parameters["keep_releases"] < 1:
+        found.append("keep_releases: the release that is collected is one of them, so give at least 1")
+    if this.parameters["keep_releases"] > 1 and not this.parameters["prune"]:
+        found.append("keep_releases: says what prune leaves; set prune: true as well")
+    if this.parameters["lock_wait"] < 0:
+        found.append("lock_wait: give a number that is not negative")
+    if found:
+        this.fail("\n".join(found))
+    reply = this.ask(probe)
+    result = reply.result
     header = result["root"] or "static files"
     this.succeed(
         diff={

@@ -195,7 +195,7 @@ static:
     storage: django.contrib.staticfiles.storage.ManifestStaticFilesStorage
   contains:
     url:
-      description: C(STATIC_URL), null if not set.
+      description: C(STATIC_URL), null if not set or empty.
       type: str
     root:
       description: C(STATIC_ROOT) as an absolute path, null if not set.
@@ -213,7 +213,7 @@ media:
     storage: django.core.files.storage.FileSystemStorage
   contains:
     url:
-      description: C(MEDIA_URL), null if not set.
+      description: C(MEDIA_URL), null if not set or empty.
       type: str
     root:
       description: C(MEDIA_ROOT) as an absolute path, null if not set.
@@ -278,7 +278,7 @@ output:
   returned: failure inside the project
 """
 
-from typing import Any, NoReturn
+from typing import Any
 
 from ansible_collections.edusphere.django.plugins.module_utils.probe import info as probe
 from ansible_collections.edusphere.django.plugins.module_utils.project import ProjectModule
@@ -292,14 +292,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 class InfoModule(ProjectModule):
     """The module, which never changes anything, whatever it can't know."""
 
-    def unknown(self, reason: str) -> NoReturn:
-        """End check mode without an answer."""
-        self.module.exit_json(
-            changed=False,
-            unknown=True,
-            msg="The project can't be asked yet: " + self._mask(reason),
-            invocation={"module_args": self._shown},
-        )
+    UNKNOWN = ("The project can't be asked yet", False)
 
     def masked(self, found: dict[str, Any]) -> dict[str, Any]:
         """Return the subsets ``found`` with the secrets masked in what drivers and the project's files say."""
@@ -312,8 +305,8 @@ class InfoModule(ProjectModule):
 def main() -> None:
     """Run the module."""
     this = InfoModule(ARGUMENTS)
-    reply = this.ask(probe, {name: this.parameters[name] for name in ARGUMENTS})
-    this.succeed(changed=False, **this.masked(reply.frames[-1]["result"]))
+    reply = this.ask(probe)
+    this.succeed(changed=False, **this.masked(reply.result))
 
 
 if __name__ == "__main__":

@@ -564,8 +564,8 @@ def main() -> None:
     found = problems(this.parameters)
     if found:
         this.fail("\n".join(found))
-    reply = this.ask(probe, {name: this.parameters[name] for name in ARGUMENTS})
-    result = reply.frames[-1]["result"]
+    reply = this.ask(probe)
+    result = reply.result
     databases = result["databases"]
     if this.parameters["safety"] == "warn":
         for step in result["safety"]["migrations"]:

@@ -35,6 +35,7 @@ options:
     description:
       - Values of other fields of the user model for an account that is created. Those that C(REQUIRED_FIELDS) names
         must be there.
+      - The password has a parameter of its own, O(password).
       - What refers to another object, as a foreign key does, takes its primary key, and a many-to-many field a list of
         them.
     type: dict
@@ -138,7 +139,8 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "database": {"type": "str", "default": "default"},
     "username": {"type": "str", "required": True},
     "password": {"type": "str", "no_log": True},
-    "fields": {"type": "dict", "default": {}},
+    # Whoever gives a password here must not find it in a log.
+    "fields": {"type": "dict", "default": {}, "no_log": True},
     "update_password": {
         "type": "str",
         "choices": ["on_create", "always"],
@@ -164,13 +166,15 @@ def difference(username: str, result: dict[str, bool]) -> dict[str, str]:
 def main() -> None:
     """Run the module."""
     this = ProjectModule(ARGUMENTS)
+    if "password" in this.parameters["fields"]:
+        this.fail("fields: has a password, which would be stored as it is; give it to the parameter `password`")
     always = this.parameters["update_password"] == "always"  # noqa: S105 - a choice, no password
     if always and not this.parameters["password"]:
         this.fail("password: update_password: always needs one")
     if this.parameters["password"] == "":
         this.fail("password: is empty, and would be one to log in with; give one, or leave it out for none")
-    reply = this.ask(probe, {name: this.parameters[name] for name in ARGUMENTS})
-    result: dict[str, bool] = reply.frames[-1]["result"]
+    reply = this.ask(probe)
+    result: dict[str, bool] = reply.result
     username = this.parameters["username"]
     this.succeed(diff=difference(username, result), changed=any(result.values()), username=username, **result)
 

@@ -23,6 +23,7 @@ import secrets
 import stat
 import sys
 import tempfile
+import time
 import types
 from pathlib import Path
 from typing import Any, Callable, Iterable, Iterator
@@ -36,6 +37,8 @@ INCOMING = ".edusphere-collectstatic-"
 # In STATIC_ROOT, so that it lives as long as the files and where they do: the names that the last releases put there.
 RECORD = ".edusphere-collectstatic.json"
 BLOCK = 1024 * 1024
+# Seconds between two attempts to get the lock.
+LOCK_INTERVAL = 0.2
 # So many of the problems with a directory are told.
 PROBLEMS = 10
 
@@ -43,7 +46,7 @@ PROBLEMS = 10
 def run(project: Project, parameters: dict[str, Any]) -> dict[str, Any]:
     """Compare, and outside of check mode bring into place, what ``parameters`` ask for.
 
-    Keys of ``parameters``: ignore (list of glob patterns), prune, keep_releases.
+    Keys of ``parameters``: ignore (list of glob patterns), prune, keep_releases, lock_wait (seconds).
     """
     command = load_command()
     storage = actual(command.storage)
@@ -57,7 +60,7 @@ def run(project: Project, parameters: dict[str, Any]) -> dict[str, Any]:
             refuse_to_prune_others(root, sources)
         with tempfile.TemporaryDirectory(prefix=INCOMING) as aside:
             collected, wanted = outcome(command, storage, sources, Path(aside), parameters["ignore"])
-            result = bring(project, root, Wanted(storage, collected, wanted), keep)
+            result = bring(project, root, Wanted(storage, collected, wanted), keep, parameters["lock_wait"])
     return {**result, "duplicates": duplicates}
 
 
@@ -392,14 +395,14 @@ def is_outside(name: str) -> bool:
     return name.startswith("/") or ".." in name.split("/")
 
 
-def bring(project: Project, root: Path, wanted: Wanted, keep: int | None) -> dict[str, Any]:
+def bring(project: Project, root: Path, wanted: Wanted, keep: int | None, wait: float) -> dict[str, Any]:
     """Compare the directory with what is wanted, and outside of check mode bring the difference into place."""
     with contextlib.ExitStack() as stack:
         if wanted.contents and not project.check_mode and not root.is_dir():
             refuse_if(obstacles(root, ["x"], []))
             make_directories(root, wanted.directory_mode)
         if root.is_dir():
-            stack.enter_context(locked(root, fcntl.LOCK_SH if project.check_mode else fcntl.LOCK_EX))
+            stack.enter_context(locked(root, fcntl.LOCK_SH if project.check_mode else fcntl.LOCK_EX, wait))
         work = Work(root, wanted, keep)
         refuse_if(obstacles(root, [*work.changed, *([RECORD] if work.recorded else [])], work.deleted))
         result = work.result()
@@ -736,11 +739,25 @@ def directories_of(names: Iterable[str]) -> set[str]:
 
 
 @contextlib.contextmanager
-def locked(root: Path, kind: int) -> Iterator[None]:
-    """Hold the directory against a second run at the same time; the lock leaves no file and ends with the process."""
+def locked(root: Path, kind: int, wait: float) -> Iterator[None]:
+    """Hold the directory against a second run at the same time; the lock leaves no file and ends with the process.
+
+    Raises RefusedError when that has not ended after ``wait`` seconds.
+    """
     descriptor = os.open(root, os.O_RDONLY)
+    deadline = time.monotonic() + wait
     try:
-        fcntl.flock(descriptor, kind)
+        while True:
+            try:
+                fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise RefusedError(
+                        "lock_wait: another process has been collecting into {} for longer than {:g} seconds; wait for"
+                        " it to end, or raise lock_wait".format(root, wait)
+                    ) from None
+                time.sleep(LOCK_INTERVAL)
         yield
     finally:
         os.close(descriptor)

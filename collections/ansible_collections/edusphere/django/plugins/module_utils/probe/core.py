@@ -15,6 +15,7 @@ import os
 import sys
 from pathlib import Path
 from typing import Any, Callable
+from urllib.parse import parse_qs, unquote, urlsplit
 
 
 class UnknownError(Exception):
@@ -80,15 +81,18 @@ class Project:
 
 def would_create_file(connection: Any) -> bool:
     """Tell whether merely connecting to the database makes its file, as SQLite does."""
+    if connection.vendor != "sqlite" or connection.is_in_memory_db():
+        return False
+    name = str(connection.settings_dict["NAME"])
+    if name.startswith("file:"):
+        # https://www.sqlite.org/uri.html: without a mode, that of the call, which creates files.
+        uri = urlsplit(name)
+        if parse_qs(uri.query).get("mode", ["rwc"])[-1] != "rwc":
+            return False
+        name = unquote(uri.path)
     # SQLite takes ".." as text, also after a directory that does not exist.
-    name = Path(os.path.normpath(str(connection.settings_dict["NAME"])))
-    return bool(
-        connection.vendor == "sqlite"
-        and not connection.is_in_memory_db()
-        and not name.exists()
-        and name.parent.is_dir()
-        and not str(name).startswith("file:")
-    )
+    path = Path(os.path.normpath(name))
+    return not path.exists() and path.parent.is_dir()
 
 
 def describe(error: BaseException) -> dict[str, str]:
@@ -130,8 +134,16 @@ def main(request: dict[str, Any], action: Callable[[Project, dict[str, Any]], di
     """Run ``action`` in the loaded project and send its result, or the reason why there is none."""
     channel = Channel(request["token"])
     stage = "load"
+    # Of a container's own the module knows nothing, and is to mask what is secret there in what it shows of this run.
+    before = dict(os.environ)
+    channel.send("environment", variables=before)
     try:
-        load(request["directory"], request["command"])
+        try:
+            load(request["directory"], request["command"])
+        finally:
+            # Settings may have read a file of the project's.
+            if dict(os.environ) != before:
+                channel.send("environment", variables=dict(os.environ))
         stage = "action"
         result = action(Project(channel, request["check_mode"]), request["parameters"])
     except (UnknownError, RefusedError) as error:

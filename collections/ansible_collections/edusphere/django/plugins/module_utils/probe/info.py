@@ -95,11 +95,11 @@ def files() -> dict[str, Any]:
 
     return {
         "static": {
-            "url": text(settings.STATIC_URL),
+            "url": url("STATIC_URL"),
             "root": path(settings.STATIC_ROOT),
             "storage": storage("staticfiles"),
         },
-        "media": {"url": text(settings.MEDIA_URL), "root": path(settings.MEDIA_ROOT), "storage": storage("default")},
+        "media": {"url": url("MEDIA_URL"), "root": path(settings.MEDIA_ROOT), "storage": storage("default")},
     }
 
 
@@ -187,6 +187,14 @@ def server_version(connection: Any) -> str:
 def words(error: Exception) -> str:
     """Return an exception as one text."""
     return ": ".join(describe(error).values())
+
+
+def url(name: str) -> str | None:
+    """Return a setting that is a URL, under the script's prefix; None for an empty one, of which Django makes "/"."""
+    from django.conf import settings
+
+    set_by_project = getattr(sys.modules.get(settings.SETTINGS_MODULE), name, None)
+    return str(getattr(settings, name)) if set_by_project else None
 
 
 def text(value: Any) -> str | None:

@@ -48,12 +48,16 @@ def run(project: Project, parameters: dict[str, Any]) -> dict[str, Any]:
     prune, run_syncdb, sql, lock_wait, lock_timeout, lock_retries, lock_retry_pause, statement_timeout (seconds),
     safety, safety_unknown, safety_accept, safety_large_table (rows).
 
-    The judgement comes before the first change, on all databases together: it is sent as the frame ``judged``.
+    The judgement and the project's checks come before the first change, on all databases together. The judgement is
+    sent as the frame ``judged``.
     """
     jobs = [Job(project, connection, parameters) for connection in databases(project, parameters["database"])]
     judged = judgement(jobs, parameters)
     project.channel.send("judged", safety=judged)
     refuse(judged, parameters)
+    for job in jobs:
+        if job.work:
+            check(job.alias)
     return {"databases": [job.answer() if project.check_mode else job.run() for job in jobs], "safety": judged}
 
 
@@ -172,6 +176,23 @@ class Job:
                 }
             )
         return steps
+
+
+def load_command() -> Any:
+    """Return the project's migrate command."""
+    from django.core.management import get_commands, load_command_class
+
+    command: Any = get_commands()["migrate"]
+    return load_command_class(command, "migrate") if isinstance(command, str) else command
+
+
+def check(alias: str) -> None:
+    """Run the checks that the project's migrate command begins with; raise what it raises."""
+    command = load_command()
+    if hasattr(command, "get_check_kwargs"):  # Django 5.2
+        command.check(**command.get_check_kwargs({"database": alias}))
+    else:
+        command.check(databases=[alias])
 
 
 def judgement(jobs: list[Job], parameters: dict[str, Any]) -> dict[str, Any]:
@@ -410,7 +431,7 @@ def missing_tables(connection: Any, loader: Any, app_label: str | None) -> list[
 
 
 class Run:
-    """Runs Django's own migrate command on one database, so that its checks and signals happen.
+    """Runs Django's own migrate command on one database, so that its signals happen; its checks have passed by then.
 
     Sends a frame for each step; again and again, as long as what fails is a lock that could not be had.
     """
@@ -424,18 +445,24 @@ class Run:
         # The migration that runs, and how often it has been tried again; None between migrations.
         self._running: Any = None
         self._retries: dict[Any, int] = {}
+        self._marked = False
         self._limits = Limits(connection, parameters["lock_timeout"], parameters["statement_timeout"])
 
     def run(self) -> None:
         """Do the work; an error is Django's own."""
-        marked = not self._parameters["prune"]
-        if marked:
-            mark_unfinished(self._connection, True)
+        if not self._work.plan and not self._parameters["prune"]:
+            self._mark()
         with self._limits:
             while not self._attempt():
                 pass
-        if marked:
+        if self._marked:
             mark_unfinished(self._connection, False)
+
+    def _mark(self) -> None:
+        """See :data:`UNFINISHED`; what fails before the first migration leaves nothing to be finished."""
+        if not self._marked:
+            mark_unfinished(self._connection, True)
+            self._marked = True
 
     def _attempt(self) -> bool:
         """Run the command once; return whether it came to its end, False when it is to be run again."""
@@ -449,7 +476,7 @@ class Run:
                 database=self._connection.alias,
                 interactive=False,
                 verbosity=1,
-                skip_checks=False,
+                skip_checks=True,
                 **{key: self._parameters[key] for key in ("fake", "fake_initial", "prune", "run_syncdb")},
             )
         except Exception as error:
@@ -472,11 +499,7 @@ class Run:
         return True
 
     def _command(self) -> Any:
-        from django.core.management import get_commands, load_command_class
-
-        command: Any = get_commands()["migrate"]
-        if isinstance(command, str):
-            command = load_command_class(command, "migrate")
+        command = load_command()
         command.migration_progress_callback = self._progress
         return command
 
@@ -486,10 +509,11 @@ class Run:
             return
         step = {"app": migration.app_label, "name": migration.name}
         if moment == "start":
+            # A migration before it may have set others. Should one of these two have to make way, nothing has run yet.
+            self._limits.put(self._connection)
+            self._mark()
             self._running, self._started = migration, time.monotonic()
             self._send("started", atomic=is_transaction(migration, self._connection), **step)
-            # A migration before it may have set others.
-            self._limits.put(self._connection)
         else:
             self._running = None
             seconds = round(time.monotonic() - self._started, 6)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from typing import Any
 
@@ -94,10 +95,57 @@ def clean(model: Any, parameters: dict[str, Any]) -> dict[Any, Any]:
         for name in model.REQUIRED_FIELDS
         if name not in there
     ]
+    if not problems:
+        problems += collisions(account, {field.name for field in values}, alias)
     problems += password_problems(account, parameters)
     if problems:
         raise RefusedError("; ".join(problems))
     return values
+
+
+def collisions(account: Any, given: set[str], alias: str) -> list[str]:
+    """Return which of the fields that are ``given`` the database rejects in a new account: a constraint forbids it.
+
+    Django's own validate_unique() looks into the default database.
+    """
+    from django.core.exceptions import ValidationError
+
+    model = type(account)
+    problems = []
+    forms = [account]
+    email = getattr(model, "EMAIL_FIELD", None)
+    normalize = getattr(model._default_manager, "normalize_email", None)
+    if email in given and normalize:
+        # As managers store it.
+        forms.append(copy.copy(account))
+        setattr(forms[1], email, normalize(getattr(account, email)))
+    groups = [[field.name] for field in model._meta.concrete_fields if field.unique]
+    for parent in (model, *model._meta.get_parent_list()):
+        groups += [list(group) for group in parent._meta.unique_together]
+    for form in forms:
+        for group in groups:
+            lookup = {name: getattr(form, model._meta.get_field(name).attname) for name in group}
+            if not given.issuperset(group) or None in lookup.values():
+                continue
+            if model._base_manager.using(alias).filter(**lookup).exists():
+                message = " ".join(form.unique_error_message(model, tuple(group)).messages)
+                problems.append("{}: {}".format(_parameter(model, group), message))
+        others = [field.name for field in model._meta.fields if field.name not in given]
+        for owner, constraints in form.get_constraints():
+            for constraint in constraints:
+                try:
+                    constraint.validate(owner, form, exclude=others, using=alias)
+                except ValidationError as error:
+                    names = list(getattr(constraint, "fields", ())) or [constraint.name]
+                    problems.append("{}: {}".format(_parameter(model, names), " ".join(error.messages)))
+    return list(dict.fromkeys(problems))
+
+
+def _parameter(model: Any, names: list[str]) -> str:
+    """Return what gave the values of some fields, and the fields."""
+    if names == [model.USERNAME_FIELD]:
+        return "username: {}".format(names[0])
+    return "fields: {}".format(", ".join(names))
 
 
 def clean_many(field: Any, value: Any, alias: str) -> list[Any]:
