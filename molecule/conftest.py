@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
 import testinfra
 from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
+from behaviour.hosts import AsApplication, another_host, variables_of, with_environment_of
+from behaviour.platforms import Platform, Services, Stack
+from behaviour.visitor import Site
 from testinfra.host import Host
 
 SSH_CONFIG = Path(__file__).parents[1] / ".cache/testbed/ssh/config"
 Connect: TypeAlias = Callable[[str], Host]
+
+# The application's names of the secrets, and the inventory's.
+SECRETS = {
+    "SECRET_KEY": "edusphere_secret_key",
+    "DB_PASSWORD": "edusphere_database_password",
+    "REDIS_PASSWORD": "edusphere_redis_password",
+}
 
 
 @pytest.fixture(scope="session")
@@ -60,3 +70,74 @@ def vm_address(groups: dict[str, list[str]], address: Callable[[str], str]) -> s
     """The address of the host of a scenario that has one."""
     (name,) = groups["all"]
     return address(name)
+
+
+# Of a site on one VM, in both modes.
+
+
+@pytest.fixture(scope="session")
+def settings(groups: dict[str, list[str]]) -> dict[str, Any]:
+    """What the inventory says of the site."""
+    (name,) = groups["all"]
+    return variables_of(name, "edusphere_domain", "edusphere_mode", *SECRETS.values())
+
+
+@pytest.fixture(scope="session")
+def secrets(settings: dict[str, Any]) -> dict[str, str]:
+    """The site's secrets by the names that the application knows them by."""
+    return {name: settings[variable] for name, variable in SECRETS.items()}
+
+
+@pytest.fixture(scope="session")
+def site(settings: dict[str, Any], vm_address: str) -> Site:
+    """The site, as visitors reach it."""
+    return Site(f"http://{settings['edusphere_domain']}", vm_address)
+
+
+@pytest.fixture(scope="session")
+def neighbour() -> Iterator[Host]:
+    """Another machine on the site's network."""
+    with another_host() as host:
+        yield host
+
+
+@pytest.fixture(scope="session")
+def platform(settings: dict[str, Any], vm: Host) -> Platform:
+    """How the site runs on its host."""
+    return {"native": Services, "compose": Stack}[settings["edusphere_mode"]](vm)
+
+
+@pytest.fixture
+def environment(platform: Platform) -> dict[str, str]:
+    """The environment of what serves, as the kernel has it."""
+    return platform.environment
+
+
+@pytest.fixture
+def live(platform: Platform) -> dict[str, str]:
+    """The host's own record of what serves: release, version, since when, and in native mode the slot."""
+    return platform.live
+
+
+@pytest.fixture
+def unit(vm: Host) -> str:
+    """Native mode: the systemd unit that serves."""
+    return Services(vm).unit
+
+
+@pytest.fixture
+def main_pid(platform: Platform) -> int:
+    """The first process of what serves."""
+    return platform.main_pid
+
+
+@pytest.fixture
+def as_application(vm: Host, main_pid: int) -> AsApplication:
+    """Native mode: a function that runs a command on the host with the application's environment."""
+    return with_environment_of(vm, main_pid)
+
+
+@pytest.fixture
+def stack(vm: Host) -> Stack:
+    """Compose mode: the site's containers."""
+    return Stack(vm)

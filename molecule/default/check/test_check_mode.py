@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 from behaviour.hosts import AsApplication, playbook
+from behaviour.runs import Changes, distinct, run
 from behaviour.visitor import Site
 from testinfra.host import Host
 
@@ -22,27 +22,11 @@ cat /var/log/dpkg.log
 cd / && runuser -u postgres -- psql -XAtc 'SELECT pg_conf_load_time()' -c 'SELECT rolname, rolpassword FROM pg_authid'
 runuser -u postgres -- psql -XAt -d coredb -c 'SELECT * FROM django_migrations'
 """
-CHANGES = list[tuple[str, list[Any]]]
 
 
 def state(vm: Host) -> list[str]:
     """Everything about the host that a deployment could change, in lines."""
     return list(vm.check_output(STATE).splitlines())
-
-
-def changes(output: str) -> CHANGES:
-    """The tasks of a run that report a change, each with what of it changed, from the output of the JSON callback."""
-    # What -v has to say comes before it.
-    report = json.loads(output[output.index("\n{\n") if not output.startswith("{") else 0 :])
-    assert report["plays"]
-    found: CHANGES = []
-    for task in (task for play in report["plays"] for task in play["tasks"]):
-        for result in task["hosts"].values():
-            if result.get("changed"):
-                items = [entry.get("item") for entry in result.get("results", []) if entry.get("changed")]
-                items += result.get("changed_paths", [])
-                found.append((task["task"]["name"], items))
-    return found
 
 
 class Edit(NamedTuple):
@@ -83,42 +67,31 @@ EDITS = [
 ]
 
 
-def run(edits: list[Edit], *arguments: str) -> CHANGES:
-    """What a run of site.yml with these edits reports."""
-    values = json.dumps({edit.name: edit.value for edit in edits})
-    return changes(playbook(f"--extra-vars={values}", *arguments, ANSIBLE_STDOUT_CALLBACK="ansible.posix.json").stdout)
-
-
-def distinct(found: Iterable[tuple[str, list[Any]]]) -> set[tuple[str, str]]:
-    """The changes without their order, each once."""
-    return {(task, json.dumps(items)) for task, items in found}
-
-
 def test_nothing_to_do(vm: Host) -> None:
     before = state(vm)
-    assert run([], "--check", "--diff") == []
+    assert run({}, "--check", "--diff") == []
     assert state(vm) == before
 
 
 @pytest.fixture(scope="module")
-def foretold() -> CHANGES:
+def foretold() -> Changes:
     """What check mode said of the edits so far, each by itself."""
     return []
 
 
 @pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.name)
-def test_check_mode_foretells_an_edit_and_changes_nothing(vm: Host, foretold: CHANGES, edit: Edit) -> None:
+def test_check_mode_foretells_an_edit_and_changes_nothing(vm: Host, foretold: Changes, edit: Edit) -> None:
     before = state(vm)
-    found = run([edit], "--check", "--diff", f"--tags={edit.tags}")
+    found = run({edit.name: edit.value}, "--check", "--diff", f"--tags={edit.tags}")
     assert state(vm) == before
     assert {task for task, _ in found} == edit.tasks
     foretold += found
 
 
-def test_a_run_does_what_was_foretold(vm: Host, foretold: CHANGES) -> None:
+def test_a_run_does_what_was_foretold(vm: Host, foretold: Changes) -> None:
     """Exactly those tasks, and in them exactly those items and files."""
     before = state(vm)
-    assert distinct(run(EDITS)) == distinct(foretold)
+    assert distinct(run({edit.name: edit.value for edit in EDITS})) == distinct(foretold)
     assert state(vm) != before
 
 

@@ -7,8 +7,8 @@ from contextlib import AsyncExitStack
 
 import pytest
 import requests
-from behaviour.hosts import AsApplication
 from behaviour.picture import png, portrait
+from behaviour.platforms import Platform
 from behaviour.visitor import Site, Visitor
 from testinfra.host import Host
 from websockets.exceptions import InvalidStatus
@@ -41,7 +41,7 @@ def test_accounts(site: Site, ada: Visitor) -> None:
     assert site.get("/api/rooms/").status_code == 401
 
 
-def test_picture(site: Site, vm: Host, ada: Visitor) -> None:
+def test_picture(site: Site, vm: Host, platform: Platform, ada: Visitor) -> None:
     """What is uploaded is served, byte for byte, as data; what replaces it takes it away."""
     picture = png(lambda x, y: (round(127 * (x + 1)), round(127 * (y + 1)), 90), side=64)
     path = ada.upload_avatar(picture)
@@ -52,8 +52,8 @@ def test_picture(site: Site, vm: Host, ada: Visitor) -> None:
     assert "sandbox" in answer.headers["Content-Security-Policy"]
     assert "Content-Encoding" not in site.get(path, headers={"Accept-Encoding": "gzip"}).headers
 
-    on_host = vm.file(f"/srv/edusphere/shared{path}")
-    assert (on_host.user, on_host.group, on_host.mode) == ("edusphere", "edusphere", 0o644)
+    on_host = vm.file(platform.uploaded(path.removeprefix("/media/")))
+    assert (on_host.uid, on_host.mode) == (platform.uid, 0o644)
     assert ada.upload_avatar(portrait((70, 60, 160), (240, 240, 250))) != path
     assert site.get(path).status_code == 404
 
@@ -89,16 +89,20 @@ def test_who_comes_back_misses_nothing(ada: Visitor, ben: Visitor) -> None:
     asyncio.run(talk())
 
 
-def test_a_crowd_on_every_worker(as_application: AsApplication, ada: Visitor, ben: Visitor) -> None:
+def test_a_crowd_on_every_worker(platform: Platform, ada: Visitor, ben: Visitor) -> None:
     """Redis has every connection in the room's group, and each hears each message once."""
     room = ada.open_room()
+
+    # In a thread: the crowd's connections are kept up meanwhile.
+    def sizes_of_groups() -> list[int]:
+        keys = platform.ask("redis-cli", "--scan", "--pattern", "edusphere:layer*group*").stdout.split()
+        return [int(platform.ask("redis-cli", "ZCARD", key).stdout) for key in keys]
 
     async def talk() -> None:
         async with AsyncExitStack() as stack:
             crowd = [await stack.enter_async_context(ben.chat(room)) for _ in range(24)]
             here = await stack.enter_async_context(ada.chat(room))
-            keys = as_application("redis-cli", "--scan", "--pattern", "edusphere:layer*group*").stdout.split()
-            assert len(crowd) + 1 in [int(as_application("redis-cli", "ZCARD", key).stdout) for key in keys]
+            assert len(crowd) + 1 in await asyncio.to_thread(sizes_of_groups)
             for text in ("one", "two", "three"):
                 await here.say(text)
             for there in crowd:
@@ -119,7 +123,7 @@ def test_foreign_pages_may_not_connect(ada: Visitor) -> None:
     assert refused.value.response.status_code == 403
 
 
-def test_redis_restarts(vm: Host, ada: Visitor, ben: Visitor) -> None:
+def test_redis_restarts(platform: Platform, ada: Visitor, ben: Visitor) -> None:
     """It keeps nothing: nobody is logged out nevertheless, and talk goes on where it was."""
     room = ada.open_room()
 
@@ -134,7 +138,7 @@ def test_redis_restarts(vm: Host, ada: Visitor, ben: Visitor) -> None:
             assert await here.hear(1) == ["after"]
 
     asyncio.run(before())
-    vm.check_output("systemctl restart redis-server")
+    platform.restart_redis()
     assert ada.me() == ada.user
     assert ben.me() == ben.user
     asyncio.run(after())

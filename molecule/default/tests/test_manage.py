@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from behaviour.platforms import Platform
 from testinfra.host import Host
 
 AWKWARD = """# 'single' "double" $HOME ${HOME} $$ %h %% \\n \\ `date` $(date) ; & | > < * ~ é €"""
@@ -21,18 +22,18 @@ def test_exit_code(vm: Host) -> None:
     assert vm.run("edusphere-manage no-such-command").rc == 1
 
 
-def test_same_environment_and_account_as_the_backend(vm: Host, environment: dict[str, str]) -> None:
+def test_same_environment_and_account_as_the_backend(vm: Host, platform: Platform, environment: dict[str, str]) -> None:
     """Every variable of the environment file has the same bytes in both processes."""
     code = (
         "import json, os, pwd; print(json.dumps([pwd.getpwuid(os.geteuid()).pw_name, os.umask(0), os.getcwd(), "
         "{k.decode(): v.decode() for k, v in os.environb.items()}]))"
     )
     account, umask, directory, here = json.loads(vm.check_output("edusphere-manage shell -c %s", code).splitlines()[-1])
-    names = {line.split("=", 1)[0] for line in vm.file("/etc/edusphere/app.env").content_string.splitlines() if line}
+    names = {line.split("=", 1)[0] for line in vm.file(platform.environment_file).content_string.splitlines() if line}
     assert len(names) >= 15
     assert {name: here[name] for name in names} == {name: environment[name] for name in names}
-    assert (account, umask) == ("edusphere", 0o022)
-    assert directory == vm.check_output("readlink --canonicalize /srv/edusphere/current")
+    assert (account, umask) == (platform.account, 0o022)
+    assert directory == platform.directory
 
 
 def test_standard_input(vm: Host) -> None:

@@ -76,7 +76,7 @@ TIERS = [
 ]
 SWITCHES = [
     Change(
-        {"edusphere_app_environment": {"TEST_CHANGE": "1"}, "backend_keepalive_timeout": 80},
+        {"edusphere_app_environment": {"TEST_CHANGE": "1"}, "edusphere_backend_keepalive_timeout": 80},
         Kill("BEFORE", "backend : Start the free slot", "app"),
         # What serves has its own files.
         set(),

@@ -107,6 +107,12 @@ def only(site: Site) -> str:
     return found[0]
 
 
+def test_a_stack_is_on_one_host(settings: dict[str, Any]) -> None:
+    compose = {**settings, "edusphere_mode": "compose"}
+    assert judge(one(compose)) == ([], [])
+    assert any("one host, and the groups have" in problem for problem in problems(many(compose)))
+
+
 def test_a_right_site_has_no_problems(settings: dict[str, Any]) -> None:
     assert judge(one(settings)) == ([], [])
     assert judge(many({**settings, "edusphere_uid": "880"})) == ([], [])
@@ -117,7 +123,6 @@ def test_a_right_site_has_no_problems(settings: dict[str, Any]) -> None:
     [
         ("edusphere_name", "Edu Sphere", "lower-case letters"),
         ("edusphere_name", "nginx", "choose another"),
-        ("edusphere_mode", "compose", "this version deploys natively only"),
         ("edusphere_domain", "http://x", "is no host name"),
         ("edusphere_domain_aliases", ["-x"], "'-x' is no host name"),
         ("edusphere_domain_aliases", ["learn.example.org"], "is edusphere_domain already"),

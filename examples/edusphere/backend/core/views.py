@@ -1,5 +1,7 @@
 """Views about the application itself."""
 
+import json
+
 from django.conf import settings
 from django.http import HttpRequest, JsonResponse
 from django.middleware.csrf import get_token
@@ -20,8 +22,10 @@ def csrf(request: HttpRequest) -> JsonResponse:
 @require_safe
 @never_cache
 def version(request: HttpRequest) -> JsonResponse:
-    """Tell the version, and the release: the name of the directory that this process runs from."""
-    return JsonResponse({"name": "EduSphere", "version": VERSION, "release": settings.BASE_DIR.name})
+    """Tell the version, and the release: as the deployment has recorded it, else the name of the directory."""
+    record = settings.BASE_DIR / ".release.json"
+    release = json.loads(record.read_text())["id"] if record.exists() else settings.BASE_DIR.name
+    return JsonResponse({"name": "EduSphere", "version": VERSION, "release": release})
 
 
 @require_safe

@@ -20,7 +20,7 @@ description:
   - A container is up to date when it runs, Compose's hash of its service is that of the service as it is now
     resolved, with all values of environment files, and its image is the one that the image's name stands for on this
     host now.
-  - The contents of files that are mounted, and of secrets and configs, are not part of that. See O(reload_on).
+  - The contents of files that are mounted, and of secrets and configs, are not part of that. See O(reload_on) and O(restart_on).
   - Containers of C(docker compose run) are never looked at.
   - An image that is missing is pulled, unless the service's C(pull_policy) is V(never) or V(build), or the service
     has C(build) and no C(pull_policy). Nothing is ever built, and an image that is there is never pulled again.
@@ -113,6 +113,18 @@ options:
       - In a real run it is ignored.
     type: bool
     default: false
+  restart_on:
+    description:
+      - As O(reload_on), for what the process of the service reads only when it starts. Its container is restarted.
+      - Not together with O(reload_on).
+    type: list
+    elements: path
+    default: []
+  restart_pending:
+    description:
+      - As O(reload_pending), for the O(restart_on) files.
+    type: bool
+    default: false
   timeout:
     description:
       - How many seconds containers may take to become healthy. A container without a health check has to stay up for
@@ -162,8 +174,8 @@ actions:
   description:
     - What was done, or in check mode would be. Each is a word and what it is about.
     - The words are C(pull) with an image, C(create network) and C(create volume) with the name in the file,
-      C(remove), C(recreate), C(start) and C(create) with a container's name less the project's, and C(reload) with a
-      service.
+      C(remove), C(recreate), C(start) and C(create) with a container's name less the project's, and C(reload) and
+      C(restart) with a service.
   returned: success
   type: list
   elements: str
@@ -174,7 +186,7 @@ unknown:
   returned: success
   type: bool
 reason:
-  description: What is not known, or why a container is reloaded; empty otherwise.
+  description: What is not known, or why a container is reloaded or restarted; empty otherwise.
   returned: success
   type: str
 services:
@@ -494,6 +506,12 @@ class Stack:
 
     # --- Files that are read again -----------------------------------------------------------------------------------
 
+    def restart(self, container: Container) -> None:
+        """Have one container's process start again, with its files as they are."""
+        answer = self.docker.ask("restart", container.id)
+        if answer.rc:
+            self.give_up(container.service, "can't be restarted: %s" % answer.words)
+
     def validate_and_reload(self, container: Container) -> None:
         """Have one container's process read its files again."""
         for parameter in ("validate_command", "reload_command"):
@@ -584,14 +602,14 @@ def run(module: AnsibleModule) -> t.Dict[str, t.Any]:
     plans = {service: stack.plan(service) for service in stack.services}
 
     service = stack.services[0]
-    files = survey(module.params["reload_on"])
+    files = survey(watched(module.params))
     path = record_path(stack.project, service)
     record = load_record(path)
     reloads = find_reloads(module.params, stack, plans[service], files, record)
     reason = "; ".join(dict.fromkeys(why for _container, why in reloads))
     old_notes = {container.name: "not read as they are" for container, _why in reloads}
     new_notes = dict.fromkeys(old_notes, "read")
-    said = ["reload " + service] if reloads else []
+    said = ["%s %s" % ("restart" if module.params["restart_on"] else "reload", service)] if reloads else []
     old = difference(stack.before, old_notes)
 
     calls_compose = any(plan.calls_compose for plan in plans.values())
@@ -604,7 +622,10 @@ def run(module: AnsibleModule) -> t.Dict[str, t.Any]:
         return {**result, "unknown": bool(guesses)}
 
     for container, _why in reloads:
-        stack.validate_and_reload(container)
+        if module.params["restart_on"]:
+            stack.restart(container)
+        else:
+            stack.validate_and_reload(container)
     for name, plan in plans.items():
         # What is stopped for good keeps the volumes that have no name only where data are to stay.
         stack.docker.remove(plan.remove, *(["--volumes"] if stack.state != "absent" else []))
@@ -625,6 +646,11 @@ def run(module: AnsibleModule) -> t.Dict[str, t.Any]:
     return stack.answer(pulls + made + done + said, reason, old, difference(after, new_notes), after)
 
 
+def watched(params: t.Mapping[str, t.Any]) -> t.List[str]:
+    """The files that the service's process has to have read."""
+    return [*params["restart_on"], *params["reload_on"]]
+
+
 def check_parameters(params: t.Mapping[str, t.Any]) -> None:
     """Raise :class:`ComposeError` with all that is wrong with the parameters as such."""
     problems = []
@@ -641,14 +667,16 @@ def check_parameters(params: t.Mapping[str, t.Any]) -> None:
         for name, value in params["environment"].items()
         if not isinstance(value, str)
     ]
-    if params["reload_on"]:
-        if not params["reload_command"]:
-            problems.append("reload_on: needs reload_command")
-        if len(set(params["services"])) != 1:
-            problems.append("reload_on: only with one service in services")
-        if params["state"] != "present":
-            problems.append("reload_on: only with state: present")
-    else:
+    if params["reload_on"] and params["restart_on"]:
+        problems.append("restart_on: not together with reload_on")
+    if params["reload_on"] and not params["reload_command"]:
+        problems.append("reload_on: needs reload_command")
+    for name in ("reload_on", "restart_on"):
+        if params[name] and len(set(params["services"])) != 1:
+            problems.append(name + ": only with one service in services")
+        if params[name] and params["state"] != "present":
+            problems.append(name + ": only with state: present")
+    if not params["reload_on"]:
         problems += [name + ": only with reload_on" for name in ("reload_command", "validate_command") if params[name]]
     if problems:
         raise ComposeError("\n".join(problems))
@@ -679,12 +707,13 @@ def find_reloads(
     params: t.Mapping[str, t.Any], stack: Stack, plan: Plan, files: Files, record: t.Optional[Record]
 ) -> t.List[t.Tuple[Container, str]]:
     """Which containers are to read their files again, and why."""
-    if not params["reload_on"]:
+    if not watched(params):
         return []
     wanted = stack.wanted[stack.services[0]]
     kept = [container for container in plan.keep if is_current(container, wanted)]
     found = unread(kept, files, record)
-    if stack.check_mode and params["reload_pending"] and not found:
+    pending = params["restart_pending"] if params["restart_on"] else params["reload_pending"]
+    if stack.check_mode and pending and not found:
         return [(container, "its files would change") for container in kept]
     return found
 
@@ -701,7 +730,7 @@ def keep_record(
     if stack.state == "absent":
         for service in stack.services:
             Path(record_path(stack.project, service)).unlink(missing_ok=True)
-    if not params["reload_on"]:
+    if not watched(params):
         return
     wanted = stack.wanted[stack.services[0]]
     starts = {container.id: container.started_at for container in after if is_current(container, wanted)}
@@ -723,6 +752,8 @@ def main() -> None:
             "reload_command": {"type": "list", "elements": "str", "default": []},
             "validate_command": {"type": "list", "elements": "str", "default": []},
             "reload_pending": {"type": "bool", "default": False},
+            "restart_on": {"type": "list", "elements": "path", "default": []},
+            "restart_pending": {"type": "bool", "default": False},
             "timeout": {"type": "int", "default": 120},
         },
         supports_check_mode=True,

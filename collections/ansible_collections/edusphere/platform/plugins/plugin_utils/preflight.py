@@ -145,8 +145,6 @@ def _identity(settings: Mapping[str, Any]) -> Iterator[str]:
         )
     elif name in TAKEN_NAMES:
         yield f"edusphere_name: {name!r} is the name of something else on the hosts; choose another"
-    if settings.get("edusphere_mode") == "compose":
-        yield "edusphere_mode: this version deploys natively only; set it to 'native'"
     if "edusphere_domain" in settings and not is_host_name(settings["edusphere_domain"]):
         yield (
             f"edusphere_domain: {settings['edusphere_domain']!r} is no host name; "
@@ -470,6 +468,12 @@ def _topology(site: Site) -> Iterator[str]:
             yield f"{variable}: is set, and group {group} has a host ({members[group][0]}); leave one of them empty"
         if managed and not is_host_name(managed):
             yield f"{variable}: {managed!r} is no host name or IPv4 address"
+    everywhere = {name for names in members.values() for name in names}
+    if settings.get("edusphere_mode") == "compose" and len(everywhere) > 1:
+        yield (
+            f"edusphere_mode: this version runs the Compose stack on one host, and the groups have {len(everywhere)} "
+            f"({', '.join(sorted(everywhere))}); name one host in all of them, or set it to 'native'"
+        )
     if len(members["app"]) > 1 and not settings.get("edusphere_media_shared", True):
         yield (
             f"edusphere_media_shared: uploads must be seen by all {len(members['app'])} app hosts; "
@@ -488,10 +492,14 @@ def services(site: Site, host: Host) -> list[tuple[str, int, set[str]]]:
         return host.name in site.groups.get(group, [])
 
     wanted: list[tuple[str, set[str]]] = []
+    compose = settings.get("edusphere_mode") == "compose"
     if has("edge"):
-        wanted.append(("edusphere_http_port", {"nginx"}))
+        front = {"docker-proxy"} if compose else {"nginx"}
+        wanted.append(("edusphere_http_port", front))
         if settings.get("edusphere_tls", "off") != "off":
-            wanted.append(("edusphere_https_port", {"nginx"}))
+            wanted.append(("edusphere_https_port", front))
+    if compose:  # Nothing else is published.
+        return [(name, settings[name], programs) for name, programs in wanted if name in settings]
     if has("app"):
         wanted.append(("edusphere_front_port", {"nginx"}))
         if settings.get("edusphere_environment") == "development":
@@ -505,7 +513,12 @@ def services(site: Site, host: Host) -> list[tuple[str, int, set[str]]]:
 
 # Who owns the sockets of these programs, where a host tells a listener's user and not its program. Those of the others
 # are the site's own user's.
-SOCKET_USERS = {"nginx": {"root", "www-data"}, "postgres": {"postgres"}, "redis-server": {"redis"}}
+SOCKET_USERS = {
+    "nginx": {"root", "www-data"},
+    "docker-proxy": {"root"},
+    "postgres": {"postgres"},
+    "redis-server": {"redis"},
+}
 
 
 def _host(site: Site, host: Host) -> Iterator[str]:
@@ -568,6 +581,9 @@ def _system(survey: Survey, host: Host) -> Iterator[str]:
 
 
 def _large_directories(site: Site, host: Host) -> Iterator[str]:
+    if host.settings.get("edusphere_mode") == "compose":
+        yield host.settings.get("docker_data_root", "/var/lib/docker")
+        return
     if host.name in site.groups.get("app", []) and "edusphere_root" in host.settings:
         yield host.settings["edusphere_root"]
     if host.name in site.groups.get("database", []):

@@ -1,0 +1,192 @@
+"""How the site runs on its host, for tests that ask the same in both modes: systemd services, or containers."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from functools import cached_property
+
+from testinfra.backend.base import CommandResult
+from testinfra.host import Host
+
+from behaviour.hosts import environment_of, with_environment_of
+
+STACK = "/srv/edusphere/stack"
+
+
+class Platform(ABC):
+    """A host in all groups."""
+
+    environment_file: str
+    """What the application's environment is read from."""
+    account: str
+    """Whom the application runs as, as it sees itself."""
+    uid: int
+    """The number of that account on the host."""
+
+    def __init__(self, vm: Host) -> None:
+        self.vm = vm
+
+    @property
+    def live(self) -> dict[str, str]:
+        """The host's own record of what serves: release, version and since when."""
+        return dict(json.loads(self.vm.file("/srv/edusphere/records/live.fact").content_string))
+
+    @property
+    @abstractmethod
+    def main_pid(self) -> int:
+        """The first process of what serves."""
+
+    @property
+    @abstractmethod
+    def start(self) -> str:
+        """What is another one after each start of the backend."""
+
+    @property
+    @abstractmethod
+    def directory(self) -> str:
+        """The release's root, as the application sees it."""
+
+    @abstractmethod
+    def published(self, path: str) -> str:
+        """Where the host has what nginx serves as the release's file."""
+
+    @abstractmethod
+    def uploaded(self, path: str) -> str:
+        """Where the host has what nginx serves below /media/."""
+
+    @abstractmethod
+    def ask(self, *command: str) -> CommandResult:
+        """Run redis-cli or psql, word by word, beside its server, with the application's passwords."""
+
+    @abstractmethod
+    def restart_redis(self) -> None:
+        """Restart it, and wait until it answers."""
+
+    @abstractmethod
+    def log_of_backend(self) -> str:
+        """All that the backend said since the site was made."""
+
+    @abstractmethod
+    def log_of_requests(self) -> str:
+        """All requests."""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of what serves, as the kernel has it."""
+        return environment_of(self.vm, self.main_pid)
+
+
+class Services(Platform):
+    """Native mode."""
+
+    environment_file = "/etc/edusphere/app.env"
+    account = "edusphere"
+
+    @property
+    def unit(self) -> str:
+        """The systemd unit that serves."""
+        return f"edusphere-backend@{self.live['slot']}.service"
+
+    @cached_property
+    def uid(self) -> int:  # type: ignore[override]
+        """The number that the host gave the account."""
+        return int(self.vm.check_output("id --user edusphere"))
+
+    @property
+    def main_pid(self) -> int:
+        """Ask systemd."""
+        return int(self.vm.check_output("systemctl show --property MainPID --value %s", self.unit))
+
+    @property
+    def start(self) -> str:
+        """systemd's id of it."""
+        return str(self.vm.check_output("systemctl show --property InvocationID --value %s", self.unit))
+
+    @property
+    def directory(self) -> str:
+        """Where it is on the host."""
+        return str(self.vm.check_output("readlink --canonicalize /srv/edusphere/current"))
+
+    def published(self, path: str) -> str:
+        """In the release."""
+        return f"/srv/edusphere/current/{path}"
+
+    def uploaded(self, path: str) -> str:
+        """In what releases share."""
+        return f"/srv/edusphere/shared/media/{path}"
+
+    def ask(self, *command: str) -> CommandResult:
+        """On the host."""
+        return with_environment_of(self.vm, self.main_pid)(*command)
+
+    def restart_redis(self) -> None:
+        """systemd waits."""
+        self.vm.check_output("systemctl restart redis-server")
+
+    def log_of_backend(self) -> str:
+        """The journal."""
+        return str(self.vm.check_output("journalctl --quiet --no-pager --output cat --unit 'edusphere-backend@*'"))
+
+    def log_of_requests(self) -> str:
+        """nginx' own file."""
+        return str(self.vm.file("/var/log/nginx/access.log").content_string)
+
+
+class Stack(Platform):
+    """Compose mode."""
+
+    environment_file = f"{STACK}/.env.docker"
+    account = "app"
+    uid = 10001
+    directory = "/app"
+
+    def container(self, service: str) -> str:
+        """The id of the service's first container."""
+        return str(self.vm.check_output(f"cd {STACK} && docker compose ps --quiet {service}").split()[0])
+
+    def inspect(self, service: str, form: str) -> str:
+        """What the engine says of it."""
+        return str(self.vm.check_output("docker inspect --format %s %s", form, self.container(service)))
+
+    def volume(self, name: str) -> str:
+        """Where the engine keeps it."""
+        return str(self.vm.check_output("docker volume inspect --format %s %s", "{{.Mountpoint}}", f"edusphere_{name}"))
+
+    @property
+    def main_pid(self) -> int:
+        """As the host sees it."""
+        return int(self.inspect("backend", "{{.State.Pid}}"))
+
+    @property
+    def start(self) -> str:
+        """A container may start again."""
+        return self.inspect("backend", "{{.Id}} {{.State.StartedAt}}")
+
+    def published(self, path: str) -> str:
+        """In the volume that nginx serves from."""
+        return f"{self.volume('staticfiles')}/{self.live['release']}/{path}"
+
+    def uploaded(self, path: str) -> str:
+        """In the volume of that name."""
+        return f"{self.volume('media')}/{path}"
+
+    def ask(self, *command: str) -> CommandResult:
+        """In the server's container."""
+        service = {"redis-cli": "redis", "psql": "postgres"}[command[0]]
+        inside = ["docker", "exec", "--env", "REDISCLI_AUTH", "--env", "PGPASSWORD", self.container(service)]
+        return with_environment_of(self.vm, self.main_pid)(*inside, *command)
+
+    def restart_redis(self) -> None:
+        """Ask without the password."""
+        self.vm.check_output(
+            f"cd {STACK} && docker compose restart redis && docker compose up --detach --no-recreate --wait redis"
+        )
+
+    def log_of_backend(self) -> str:
+        """The engine's log."""
+        return str(self.vm.check_output(f"cd {STACK} && docker compose logs --no-color --no-log-prefix backend 2>&1"))
+
+    def log_of_requests(self) -> str:
+        """The engine's log of nginx."""
+        return str(self.vm.check_output(f"cd {STACK} && docker compose logs --no-color --no-log-prefix nginx 2>&1"))
