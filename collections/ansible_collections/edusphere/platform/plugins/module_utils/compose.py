@@ -128,6 +128,10 @@ class Plan(t.NamedTuple):
         return bool(self.recreate or self.start or self.create)
 
     @property
+    def acts(self) -> bool:
+        return bool(self.remove) or self.calls_compose
+
+    @property
     def scale(self) -> int:
         """How many containers Compose is told that the service has."""
         return len(self.recreate + self.start + self.create + self.keep)
@@ -390,7 +394,7 @@ class Docker:
         self, arguments: t.Sequence[str], data: t.Optional[str], directory: str, environment: t.Dict[str, str]
     ) -> Answer:
         rc, out, err = self.module.run_command(
-            [self._docker, *arguments], data=data or "", cwd=directory, environ_update=environment
+            [self._docker, *arguments], data=data, cwd=directory, environ_update=environment
         )
         return Answer(int(rc), str(out), str(err))
 

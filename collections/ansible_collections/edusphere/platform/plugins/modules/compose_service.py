@@ -262,7 +262,6 @@ class Stack:
         self.state: str = self.params["state"]
         self.beside: bool = self.params["beside"]
         self.replicas: int = self.params["replicas"]
-        self.missing: t.List[str] = []
         self.pulled: t.List[str] = []
         directory = Path(self.params["project_dir"])
         if not (directory / "compose.yaml").is_file():
@@ -282,17 +281,14 @@ class Stack:
 
     # --- What the file says ------------------------------------------------------------------------------------------
 
-    def lacks(self, problem: str) -> None:
-        """Note what is missing for a run."""
-        self.missing.append(problem)
-
     def check_model(self) -> None:
         """Compare what the parameters and the file ask for with what there is; all problems at once."""
+        missing = []
         known = self.model.get("services") or {}
         for name in self.services:
             if name not in known:
                 others = ", ".join(sorted(known)) or "none"
-                self.lacks("services: the project %s has no service %s; it has %s" % (self.project, name, others))
+                missing.append("services: the project %s has no service %s; it has %s" % (self.project, name, others))
                 continue
             if known[name].get("container_name") and (self.replicas > 1 or self.beside):
                 raise ComposeError(
@@ -303,19 +299,19 @@ class Stack:
                 source = volume.get("source", "")
                 made = (volume.get("bind") or {}).get("create_host_path", False)
                 if volume["type"] == "bind" and not made and not Path(source).exists():
-                    self.lacks("%s: there is no %s on this host to mount; make it first" % (name, source))
+                    missing.append("%s: there is no %s on this host to mount; make it first" % (name, source))
         for kind in ("network", "volume"):
             for key, declared in self.declared(kind):
                 if declared.get("external") and declared["name"] not in self.resources[kind]:
-                    self.lacks(
+                    missing.append(
                         "%s: the project's %s %s is external and does not exist; create it first (docker %s create %s)"
                         % (", ".join(self.services), kind, key, kind, declared["name"])
                     )
-        if self.missing:
-            raise MissingError("\n".join(self.missing))
+        if missing:
+            raise MissingError("\n".join(missing))
 
     def declared(self, kind: str) -> t.List[t.Tuple[str, t.Dict[str, t.Any]]]:
-        """The networks or volumes of the project that a service uses, by their names in the file."""
+        """The networks or volumes of the project that services use, by their names in the file."""
         return sorted((self.model.get(kind + "s") or {}).items())
 
     def list_resources(self) -> t.Dict[str, t.Dict[str, str]]:
@@ -425,29 +421,41 @@ class Stack:
         hints = self.port_hint(service) + self.space_hint(words)
         self.give_up(service, "can't be started: %s%s" % (words, hints))
 
-    def wait(self) -> None:
-        """Wait until all containers that are wanted are ready."""
+    def act(self, plans: t.Mapping[str, Plan], restarts: t.Sequence[Container]) -> t.List[Container]:
+        """Do what is planned, and wait until all containers that are wanted are ready; the containers then."""
+        for container in restarts:
+            self.restart(container)
+        for service, plan in plans.items():
+            # Volumes without a name go with their container, unless the data are to stay.
+            self.docker.remove(plan.remove, *(["--volumes"] if self.state != "absent" else []))
+            if plan.calls_compose:
+                self.bring_up(service, plan)
+        seen = self.look() if restarts or any(plan.acts for plan in plans.values()) else self.before
+        return self.wait(seen) if self.state == "present" else seen
+
+    def wait(self, seen: t.List[Container]) -> t.List[Container]:
+        """Wait until all containers that are wanted are ready, from what was seen of them; the containers then."""
         deadline = time.monotonic() + self.params["timeout"]
         while True:
-            after = self.look()
             unready = []
             for service in self.services:
-                matching = [c for c in self.of(after, service) if self.wanted[service].matches(c)]
+                matching = [c for c in self.of(seen, service) if self.wanted[service].matches(c)]
                 unready += [container for container in matching if not container.ready]
                 if len(matching) < self.replicas:
                     self.give_up(service, "has %d of %d containers" % (len(matching), self.replicas))
             if not unready:
-                return
+                return seen
             ended = [container for container in unready if container.status in ("exited", "dead")]
             if ended:
                 self.give_up(ended[0].service, "ended with status %d" % ended[0].exit_code)
             if time.monotonic() > deadline:
                 is_ill = unready[0].health
-                problem = "did not get healthy" if is_ill else "does not stay up (%s)" % unready[0].status
+                problem = "did not get healthy" if is_ill else "does not stay up"
                 said = "; its health check says: %s" % unready[0].health_output if unready[0].health_output else ""
                 within = " within %d s (parameter timeout)" % self.params["timeout"]
                 self.give_up(unready[0].service, problem + within + said)
             time.sleep(POLL)
+            seen = self.look()
 
     def give_up(self, service: str, problem: str) -> t.NoReturn:
         """Fail with a container's last words; what was started beside others in vain is removed."""
@@ -622,21 +630,14 @@ def run(module: AnsibleModule) -> t.Dict[str, t.Any]:
         return {**result, "unknown": bool(guesses)}
 
     for container, _why in reloads:
-        if module.params["restart_on"]:
-            stack.restart(container)
-        else:
+        if not module.params["restart_on"]:
             stack.validate_and_reload(container)
-    for name, plan in plans.items():
-        # What is stopped for good keeps the volumes that have no name only where data are to stay.
-        stack.docker.remove(plan.remove, *(["--volumes"] if stack.state != "absent" else []))
-        if plan.calls_compose:
-            stack.bring_up(name, plan)
-    if stack.state == "present":
-        stack.wait()
-    after = stack.look()
-    acted = [name for name, plan in plans.items() if plan.remove or plan.calls_compose]
-    stack.resources = stack.list_resources()
-    made = [action for action in made if action not in stack.absent_resources()]
+    restarts = [container for container, _why in reloads] if module.params["restart_on"] else []
+    after = stack.act(plans, restarts)
+    if made:
+        stack.resources = stack.list_resources()
+        made = [action for action in made if action not in stack.absent_resources()]
+    acted = [name for name, plan in plans.items() if plan.acts]
     done = describe(
         stack.project,
         [container for container in stack.before if container.service in acted],
