@@ -484,6 +484,35 @@ def test_files_are_read_again_where_they_have_not_been(stack: Stack) -> None:
     assert stack.logs("web-1") == "six\n"
 
 
+def test_what_is_read_at_the_start_alone_takes_a_restart(stack: Stack) -> None:
+    site = stack.directory / "conf/site"
+    site.parent.mkdir()
+    site.write_text("one\n")
+    web = service(stack.image, init=False, command=["bash", "-c", READER.replace("$", "$$")])
+    stack.write({"web": {**web, "volumes": ["./conf:/conf:ro"]}})
+    restart = {"restart_on": [str(site.parent)]}
+    assert stack.predict_and_run(**restart)["actions"] == [CREATED, "create web-1"]
+    assert stack.predict_and_run(**restart)["actions"] == []
+    before = stack.ids()
+    site.write_text("two\n")
+    done = stack.predict_and_run(**restart)
+    assert (done["actions"], done["reason"]) == (["restart web"], f"{site} changed")
+    (web_1,) = done["services"]["web"]["current"]
+    assert (web_1["running"], web_1["health"]) == (True, "healthy")
+    assert stack.logs("web-1") == "one\ntwo\n"
+    assert stack.ids() == before
+    assert stack.predict_and_run(**restart)["actions"] == []
+    assert stack.check(**restart, restart_pending=True)["actions"] == ["restart web"]
+    # One that does not come up again says why.
+    picky = ["bash", "-c", "! grep wrong /conf/site && exec sleep 300"]
+    stack.write({"web": {**web, "volumes": ["./conf:/conf:ro"], "command": picky}})
+    assert stack.run(**restart)["actions"] == ["recreate web-1"]
+    site.write_text("wrong\n")
+    message = stack.fail(**restart)
+    assert "web: ended with status 1" in message
+    assert message.endswith("wrong")
+
+
 def test_absent_keeps_networks_and_volumes(stack: Stack) -> None:
     web = service(stack.image, volumes=["data:/data", "/unnamed"])
     more: dict[str, Any] = {"volumes": {"data": {}}}

@@ -20,7 +20,8 @@ description:
   - A container is up to date when it runs, Compose's hash of its service is that of the service as it is now
     resolved, with all values of environment files, and its image is the one that the image's name stands for on this
     host now.
-  - The contents of files that are mounted, and of secrets and configs, are not part of that. See O(reload_on) and O(restart_on).
+  - The contents of files that are mounted, and of secrets and configs, are not part of that. See O(reload_on) and
+    O(restart_on).
   - Containers of C(docker compose run) are never looked at.
   - An image that is missing is pulled, unless the service's C(pull_policy) is V(never) or V(build), or the service
     has C(build) and no C(pull_policy). Nothing is ever built, and an image that is there is never pulled again.
