@@ -100,7 +100,9 @@ def another_host() -> Iterator[Host]:
     name = f"edusphere-outsider-{uuid.uuid4().hex[:8]}"
     subprocess.run(
         [
-            *["docker", "run", "--detach", "--rm", "--init", "--name", name, "--network", "edusphere-testbed"],
+            # It may set routes of its own.
+            *["docker", "run", "--detach", "--rm", "--init", "--cap-add", "NET_ADMIN", "--name", name],
+            *["--network", "edusphere-testbed"],
             *["--label", "org.edusphere.testbed=host", "edusphere-testbed:trixie", "sleep", "infinity"],
         ],
         check=True,

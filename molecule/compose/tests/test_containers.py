@@ -74,7 +74,7 @@ def test_database_and_cache_are_out_of_reach(
         assert vm.run(inside, CONNECT, addresses[name], port).failed, name
         assert vm.run("docker exec %s getent hosts %s", stack.container("nginx"), name).failed, name
         assert vm.run("docker exec %s python -c %s %s %s", stack.container("backend"), CONNECT, name, port).succeeded
-        neighbour.run("ip route add %s via %s", f"{addresses[name]}/32", vm_address)
+        neighbour.check_output("ip route add %s via %s", f"{addresses[name]}/32", vm_address)
         assert probe(neighbour, addresses[name], int(port)) != "open", name
 
 
