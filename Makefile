@@ -23,8 +23,8 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: bootstrap ## Deploy the sample site on a throw-away VM on this machine, and say where it is
-	@scripts/demo up
+demo: bootstrap ## Deploy the sample site on a throw-away VM on this machine, and say where it is (MODE=compose: in containers)
+	@MODE=$(MODE) scripts/demo up
 
 .PHONY: demo-down
 demo-down: ## Remove the demo (`make clean` also removes engine images and tools)

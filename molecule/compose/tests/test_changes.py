@@ -17,8 +17,13 @@ from testinfra.host import Host
 # Of a container, an image, a volume or a network; commands that are run in a container are none of them.
 NOISE = ("exec_", "health_status")
 FILES = "find /srv/edusphere /etc/docker /usr/local -printf '%p %i %m %u %g %s %C@ %l\n' | sort"
-EDIT = {"edusphere_app_environment": {"SOME": 'value with "quotes", $dollars and #hashes'}}
+EDIT = {
+    "edusphere_app_environment": {"SOME": 'value with "quotes", $dollars and #hashes'},
+    # Stands in compose.yaml.
+    "edusphere_app_workers": 3,
+}
 TASKS = {
+    "compose : Describe the stack",
     "backend : Write the environment of the release",
     "backend : Start the containers",
     "backend : Make the release the stack's own",
@@ -74,7 +79,8 @@ def test_a_run_does_what_was_foretold_and_leaves_the_others_alone(
     assert distinct(run(EDIT, "--tags=app")) == distinct(foretold)
     after = containers(vm)
     assert {service for service in after if after[service] != before[service]} == {"backend"}
-    assert stack.environment["SOME"] == EDIT["edusphere_app_environment"]["SOME"]
+    assert stack.environment["SOME"] == 'value with "quotes", $dollars and #hashes'
+    assert stack.inspect("backend", "{{index .Config.Cmd 6}}") == "3"
     assert site.get("/api/health/ready/").status_code == 200
 
 

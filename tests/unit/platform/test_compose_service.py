@@ -513,6 +513,17 @@ def test_what_is_read_at_the_start_alone_takes_a_restart(stack: Stack) -> None:
     assert message.endswith("wrong")
 
 
+def test_check_mode_can_be_told_what_the_file_would_hold(stack: Stack) -> None:
+    web = service(stack.image)
+    stack.write({"web": web, "other": service(stack.image)})
+    both = ["web", "other"]
+    stack.run(services=both)
+    changed = {"web": {**web, "hostname": "changed"}, "other": service(stack.image)}
+    told = json.dumps({"name": stack.name, "services": changed})
+    assert stack.check(services=both, definition=told)["actions"] == ["recreate web-1"]
+    assert stack.run(services=both, definition=told)["actions"] == []
+
+
 def test_absent_keeps_networks_and_volumes(stack: Stack) -> None:
     web = service(stack.image, volumes=["data:/data", "/unnamed"])
     more: dict[str, Any] = {"volumes": {"data": {}}}

@@ -111,6 +111,8 @@ def test_a_stack_is_on_one_host(settings: dict[str, Any]) -> None:
     compose = {**settings, "edusphere_mode": "compose"}
     assert judge(one(compose)) == ([], [])
     assert any("one host, and the groups have" in problem for problem in problems(many(compose)))
+    development = {**compose, "edusphere_environment": "development"}
+    assert "development in native mode only" in only(one(development))
 
 
 def test_a_right_site_has_no_problems(settings: dict[str, Any]) -> None:
@@ -130,6 +132,7 @@ def test_a_right_site_has_no_problems(settings: dict[str, Any]) -> None:
         ("edusphere_app_readiness_expect", "(", "is no regular expression"),
         ("edusphere_app_readiness_path", "api/", "must start with a slash"),
         ("edusphere_app_workers", -1, "must be 0"),
+        ("edusphere_backend_replicas", 0, "must be 1 or more"),
         ("edusphere_public_url", "https://learn.example.org/", "without a slash at the end"),
         ("edusphere_private_address", "db.example.org", "is no IP address"),
         ("edusphere_app_settings_module", "backend/settings.py", "is no Python module"),
@@ -312,6 +315,10 @@ def test_what_is_there_already_is_no_problem(settings: dict[str, Any]) -> None:
         Listener(443, "root", "apache2"),  # Without TLS nobody wants it.
     )
     assert problems(one(settings, survey=survey(listeners=ours))) == []
+    compose = {**settings, "edusphere_mode": "compose"}
+    published = (Listener(80, "root", "docker-proxy"), Listener(5432, "me", "a database that is not ours"))
+    assert problems(one(compose, survey=survey(listeners=published))) == []
+    assert "port 80 is taken by nginx" in only(one(compose, survey=survey(listeners=ours)))
     development = {**settings, "edusphere_environment": "development"}
     assert problems(one(development, survey=survey(listeners=(Listener(5173, "edusphere", ""),)))) == []
     assert "5173" in only(one(development, survey=survey(listeners=(Listener(5173, "other", ""),))))

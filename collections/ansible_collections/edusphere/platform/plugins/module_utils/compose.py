@@ -367,8 +367,12 @@ class Answer(t.NamedTuple):
 class Docker:
     """The engine and Compose, by the ``docker`` command."""
 
-    def __init__(self, module: AnsibleModule, directory: str, environment: t.Mapping[str, str]) -> None:
+    def __init__(
+        self, module: AnsibleModule, directory: str, environment: t.Mapping[str, str], definition: t.Optional[str]
+    ) -> None:
+        """``definition`` is what to take for the content of the project's file, if not what it holds."""
         self.module = module
+        self._definition = definition
         self._environment = dict(environment)
         self._directory = directory
         found: t.Optional[str] = module.get_bin_path("docker")
@@ -386,9 +390,9 @@ class Docker:
     def compose(self, *arguments: str) -> Answer:
         """Run a command of Compose on the project's file."""
         options = ["compose", "--progress=quiet", "--profile=*", "--project-directory", self._directory]
-        file = ["--file", str(Path(self._directory, "compose.yaml"))]
+        file = ["--file", "-" if self._definition else str(Path(self._directory, "compose.yaml"))]
         environment = {"LC_ALL": "C.UTF-8", **self._environment}
-        return self._run([*options, *file, *arguments], None, self._directory, environment)
+        return self._run([*options, *file, *arguments], self._definition, self._directory, environment)
 
     def _run(
         self, arguments: t.Sequence[str], data: t.Optional[str], directory: str, environment: t.Dict[str, str]

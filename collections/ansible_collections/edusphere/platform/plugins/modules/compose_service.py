@@ -78,6 +78,11 @@ options:
       - Not for services with C(container_name).
     type: bool
     default: false
+  definition:
+    description:
+      - For check mode only, where a changed template is reported but not written. What C(compose.yaml) would hold.
+      - In a real run it is ignored.
+    type: str
   environment:
     description:
       - Variables for the interpolation of C(compose.yaml), which win over those of its C(.env).
@@ -267,7 +272,8 @@ class Stack:
         directory = Path(self.params["project_dir"])
         if not (directory / "compose.yaml").is_file():
             raise MissingError("project_dir: there is no %s/compose.yaml; write it before this task" % directory)
-        self.docker = Docker(module, str(directory), self.params["environment"])
+        definition = self.params["definition"] if self.check_mode else None
+        self.docker = Docker(module, str(directory), self.params["environment"], definition)
         self.model = self.docker.model()
         self.project: str = self.model["name"]
         self.before = self.look()
@@ -749,6 +755,7 @@ def main() -> None:
             "state": {"type": "str", "choices": ["present", "absent", "retired"], "default": "present"},
             "replicas": {"type": "int", "default": 1},
             "beside": {"type": "bool", "default": False},
+            "definition": {"type": "str"},
             "environment": {"type": "dict", "default": {}, "no_log": True},
             "reload_on": {"type": "list", "elements": "path", "default": []},
             "reload_command": {"type": "list", "elements": "str", "default": []},

@@ -145,6 +145,10 @@ def _identity(settings: Mapping[str, Any]) -> Iterator[str]:
         )
     elif name in TAKEN_NAMES:
         yield f"edusphere_name: {name!r} is the name of something else on the hosts; choose another"
+    if settings.get("edusphere_mode") == "compose" and settings.get("edusphere_environment") == "development":
+        yield "edusphere_environment: this version has development in native mode only; set edusphere_mode to 'native'"
+    if settings.get("edusphere_backend_replicas", 1) < 1:
+        yield "edusphere_backend_replicas: must be 1 or more"
     if "edusphere_domain" in settings and not is_host_name(settings["edusphere_domain"]):
         yield (
             f"edusphere_domain: {settings['edusphere_domain']!r} is no host name; "
