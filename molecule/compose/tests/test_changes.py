@@ -104,17 +104,21 @@ def test_what_does_not_get_ready_leaves_the_rest_alone(vm: Host, site: Site, sta
 
 def test_a_backend_that_comes_back_elsewhere_is_found(vm: Host, site: Site, stack: Stack) -> None:
     """Containers keep their names, and not their addresses: nginx asks again."""
-    address = stack.inspect("backend", "{{.NetworkSettings.Networks.edusphere_front.IPAddress}}")
-    # It gets the address that is free, or the one after it.
-    squatter = "docker run --detach --rm --network edusphere_front --entrypoint sleep python:3.13-slim 600"
+    where = "{{.NetworkSettings.Networks.edusphere_front.IPAddress}}"
+    address = stack.inspect("backend", where)
     backend = stack.container("backend")
     vm.check_output("docker stop %s", backend)
+    # The engine hands out addresses in turn, and perhaps this one's to the other.
+    squatter = "docker run --detach --rm --network edusphere_front --entrypoint sleep python:3.13-slim 600"
     other = vm.check_output(squatter)
     try:
         vm.check_output("docker start %s", backend)
-        assert stack.inspect("backend", "{{.NetworkSettings.Networks.edusphere_front.IPAddress}}") != address
+        assert vm.check_output("docker inspect --format %s %s", where, backend) != address
         deadline = time.monotonic() + 60
         while site.get("/api/health/ready/").status_code != 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
+        while vm.check_output("docker inspect --format {{.State.Health.Status}} %s", backend) != "healthy":
             assert time.monotonic() < deadline
             time.sleep(0.5)
     finally:

@@ -220,7 +220,7 @@ def test_stopped_by_the_timeout_then_converges(project: Project) -> None:
     project.migration(
         "0003_slow", "0002_body", "migrations.RunPython(lambda *_: time.sleep(0 if 'FAST' in os.environ else 60))"
     )
-    failed = project.fail("migrate", timeout=4)
+    failed = project.fail("migrate", timeout=12)
     assert "timeout: " in failed["msg"]
     assert ids(failed["applied"]) == ["blog.0002_body"]
     assert failed["failed_migration"] == "blog.0003_slow"
