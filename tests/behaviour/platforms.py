@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from functools import cached_property
 
 from testinfra.backend.base import CommandResult
 from testinfra.host import Host
@@ -21,8 +20,6 @@ class Platform(ABC):
     """What the application's environment is read from."""
     account: str
     """Whom the application runs as, as it sees itself."""
-    uid: int
-    """The number of that account on the host."""
 
     def __init__(self, vm: Host) -> None:
         self.vm = vm
@@ -31,6 +28,11 @@ class Platform(ABC):
     def live(self) -> dict[str, str]:
         """The host's own record of what serves: release, version and since when."""
         return dict(json.loads(self.vm.file("/srv/edusphere/records/live.fact").content_string))
+
+    @property
+    @abstractmethod
+    def uid(self) -> int:
+        """The number of that account on the host."""
 
     @property
     @abstractmethod
@@ -88,8 +90,8 @@ class Services(Platform):
         """The systemd unit that serves."""
         return f"edusphere-backend@{self.live['slot']}.service"
 
-    @cached_property
-    def uid(self) -> int:  # type: ignore[override]
+    @property
+    def uid(self) -> int:
         """The number that the host gave the account."""
         return int(self.vm.check_output("id --user edusphere"))
 
