@@ -18,7 +18,6 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -29,8 +28,8 @@ import psycopg2
 import psycopg2.extensions
 import pytest
 from engine import ROOT, docker, only_one
+from modules import Call
 
-RUN_MODULE = ROOT / "tests/unit/run_module.py"
 ROLE = "project"
 # Every test logs in with it: each of these characters means something to a shell, systemd, Compose, SQL or a URL.
 PASSWORD = "s3cret \"'\\ $HOME ${x} `id` #% &;|<>äß\u2603\t=end "
@@ -387,24 +386,12 @@ class Project:
         request = {
             "module": f"edusphere.django.{name}",
             "arguments": {key: value for key, value in given.items() if value is not None},
+            "environment": {**os.environ, **self.client},
             "uid": uid,
+            # Some that a project that runs as another account must not get.
+            "groups": [0, 1, 2],
         }
-        process = subprocess.Popen(
-            [sys.executable, str(RUN_MODULE)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd="/",
-            env={**os.environ, **self.client},
-            # Groups that a project that runs as another account must not get.
-            extra_groups=[0, 1, 2] if os.geteuid() == 0 else None,
-        )
-        assert process.stdin
-        process.stdin.write(json.dumps(request))
-        process.stdin.close()
-        process.stdin = None
-        return Call(process)
+        return Call(request, PASSWORD.strip())
 
     def run(self, name: str, **arguments: Any) -> dict[str, Any]:
         """Run a module that must succeed."""
@@ -458,37 +445,45 @@ class Project:
 
     def contents(self, alias: str = "default") -> list[Any]:
         """Return every table of a database: what it is made of, and its rows."""
-        if self.stack.engine == "sqlite3":
-            tables = self.sql("SELECT name, sql FROM sqlite_master WHERE type = 'table' ORDER BY 1", alias=alias)
-        else:
-            tables = self.sql(
-                "SELECT table_name, array_agg(concat_ws(' ', column_name, data_type, is_nullable, column_default)"
-                " ORDER BY ordinal_position) FROM information_schema.columns"
-                " WHERE table_schema = 'public' GROUP BY 1 ORDER BY 1",
-                alias=alias,
-            )
-        found = []
-        for table, columns in tables:
-            rows = self.sql(f'SELECT * FROM "{table}"', alias=alias)  # noqa: S608 - a name from the catalogue
-            found.append((table, columns, sorted(map(repr, rows))))
-        return found
+        with self._database(alias) as ask:
+            if self.stack.engine == "sqlite3":
+                tables = ask("SELECT name, sql FROM sqlite_master WHERE type = 'table' ORDER BY 1")
+            else:
+                tables = ask(
+                    "SELECT table_name, array_agg(concat_ws(' ', column_name, data_type, is_nullable, column_default)"
+                    " ORDER BY ordinal_position) FROM information_schema.columns"
+                    " WHERE table_schema = 'public' GROUP BY 1 ORDER BY 1",
+                )
+            found = []
+            for table, columns in tables:
+                rows = ask(f'SELECT * FROM "{table}"')  # noqa: S608 - a name from the catalogue
+                found.append((table, columns, sorted(map(repr, rows))))
+            return found
 
     def sql(self, statement: str, *parameters: Any, alias: str = "default") -> list[tuple[Any, ...]]:
         """Run a statement, as the superuser of PostgreSQL, and return its rows."""
+        with self._database(alias) as ask:
+            return ask(statement, *parameters)
+
+    @contextlib.contextmanager
+    def _database(self, alias: str) -> Iterator[Callable[..., list[tuple[Any, ...]]]]:
+        """Yield ``sql`` on one connection."""
         name = self.databases[alias]
         if self.stack.engine == "sqlite3":
             # Connecting would make the file.
             if not pathlib.Path(name).exists():
-                return []
+                yield lambda _statement, *_parameters: []
+                return
             with contextlib.closing(sqlite3.connect(name)) as file, file:
-                return file.execute(statement, parameters).fetchall()
-        connection = self.cluster.connect(name)
-        try:
-            with connection.cursor() as cursor:
+                yield lambda statement, *parameters: file.execute(statement, parameters).fetchall()
+            return
+        with contextlib.closing(self.cluster.connect(name)) as connection, connection.cursor() as cursor:
+
+            def ask(statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
                 cursor.execute(statement, parameters)
                 return cursor.fetchall() if cursor.description else []
-        finally:
-            connection.close()
+
+            yield ask
 
     def django(self, code: str) -> str:
         """Run code in the loaded project and return what it prints."""
@@ -510,29 +505,6 @@ class Project:
             capture_output=True,
             text=True,
         ).stdout.strip()
-
-
-@dataclass
-class Call:
-    """A module that runs."""
-
-    process: subprocess.Popen[str]
-
-    def wait_until(self, true: Callable[[], object]) -> None:
-        """Wait until something is true, or the module has ended."""
-        while self.process.poll() is None and not true():
-            time.sleep(0.01)
-
-    def result(self) -> dict[str, Any]:
-        """Wait for the module's answer; a secret must be nowhere in it."""
-        out, err = self.process.communicate(timeout=120)
-        assert PASSWORD.strip() not in out + err
-        assert json.dumps(PASSWORD.strip())[1:-1] not in out + err
-        try:
-            answer: dict[str, Any] = json.loads(out)
-        except ValueError:
-            pytest.fail(f"no answer:\n{out}\n{err}")
-        return answer
 
 
 def new_project(cluster: Cluster, stack: Stack) -> Project:

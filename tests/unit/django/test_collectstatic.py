@@ -527,7 +527,7 @@ def test_lock_held_for_too_long(site: Project) -> None:
         assert collected(site)["app.js"] == b"alert(1)\n"
         # It is let go of while a run waits for it.
         call = site.start("collectstatic")
-        call.wait_until(lambda: waits_for(root, call.process.pid))
+        call.wait_until(lambda: waits_for(root, call.pid))
     finally:
         os.close(holder)
     assert call.result()["copied"] == ["app.js"]

@@ -13,7 +13,9 @@ from .conftest import HOST_STACKS, POSTGRES, SQLITE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .conftest import Call, Project
+    from modules import Call
+
+    from .conftest import Project
 
 on_the_host = pytest.mark.parametrize("stack", HOST_STACKS, ids=str, indirect=True)
 ADD_BODY = "migrations.AddField('article', 'body', models.TextField(default=''))"

@@ -80,7 +80,7 @@ def test_environment_is_exact_and_on_no_command_line(project: Project) -> None:
     assert seen["directory"] == str(project.directory)
     # The module and its child were running when this list was made.
     lines = seen["command_lines"]
-    assert any("run_module.py" in line for line in lines)
+    assert any("modules.py" in line for line in lines)
     assert any(line == f"{sys.executable}\0-c\0{LOADER}\0" for line in lines)
     assert not any(PASSWORD in line or "$HOME ${HOME}" in line for line in lines)
 

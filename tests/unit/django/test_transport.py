@@ -261,8 +261,8 @@ def test_killed_module_leaves_nothing_behind(project: Project) -> None:
     call = project.start("migrate")
     assert eventually(started.exists)
     assert running(marker)
-    call.process.kill()
-    call.process.communicate()
+    call.kill()
+    call.wait()
     assert eventually(lambda: not running(marker))
     assert eventually(lambda: containers(project) == own(project))
 

@@ -10,7 +10,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 import uuid
@@ -18,9 +17,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from engine import ROOT, docker
+from engine import docker
+from modules import Call
 
-RUN_MODULE = ROOT / "tests/unit/run_module.py"
 # Each of these characters means something to a shell, YAML or Compose.
 SECRET = "s3cret \"'\\ $HOME ${x} `id` #% &;|<>äß=end"
 MODULE_UTILS = "edusphere.platform.plugins.module_utils"
@@ -65,7 +64,7 @@ class Stack:
         """Run Compose by hand."""
         return docker("compose", "--progress=quiet", *arguments, cwd=self.directory, env={**os.environ, **self.client})
 
-    def start(self, check: bool = False, **arguments: Any) -> subprocess.Popen[str]:
+    def start(self, check: bool = False, **arguments: Any) -> Call:
         """Start the module, with the service ``web`` unless others are named."""
         request = {
             "module": "edusphere.platform.compose_service",
@@ -77,34 +76,14 @@ class Stack:
                 "_ansible_diff": True,
                 **arguments,
             },
+            "environment": {**os.environ, **self.client},
             "places": {f"{MODULE_UTILS}.compose.RECORD_DIRECTORY": str(self.directory / "records")},
         }
-        process = subprocess.Popen(
-            [sys.executable, str(RUN_MODULE)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, **self.client},
-            start_new_session=True,
-        )
-        assert process.stdin
-        process.stdin.write(json.dumps(request))
-        process.stdin.close()
-        process.stdin = None
-        return process
+        return Call(request, SECRET)
 
     def ask(self, **arguments: Any) -> dict[str, Any]:
-        """Run the module; a secret must be nowhere in its answer."""
-        process = self.start(**arguments)
-        out, err = process.communicate(timeout=120)
-        for secret in (SECRET, json.dumps(SECRET)[1:-1]):
-            assert secret not in out + err
-        try:
-            answer: dict[str, Any] = json.loads(out)
-        except ValueError:
-            pytest.fail(f"no answer:\n{out}\n{err}")
-        return answer
+        """Run the module."""
+        return self.start(**arguments).result()
 
     def run(self, **arguments: Any) -> dict[str, Any]:
         """Run the module, which must succeed."""
@@ -419,7 +398,7 @@ def test_a_run_that_is_killed_is_repaired_by_the_next(stack: Stack, then: str) -
     process = stack.start(environment={"RELEASE": "2"})
     assert eventually(lambda: any("_" in name for name in stack.ids()))
     os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+    process.wait()
     if then != "at once":
         docker("rm", "--force", old)
     assert any("_" in name for name in stack.ids())
