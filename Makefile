@@ -12,7 +12,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 # In the order of `make test`: what tells soonest comes first.
 PARTS := lint unit sanity molecule e2e
 # The longest first: two run at a time, and the last one should not be alone for long.
-LONGEST := compose interrupted default tiers
+LONGEST := compose interrupted default compose-tiers tiers
 SCENARIOS := $(LONGEST) $(filter-out $(LONGEST),$(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml)))
 
 # The collection that is worth installing by itself.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -143,3 +145,26 @@ def write_secretly(name: str, path: str, text: str) -> None:
 def probe(origin: Host, address: str, port: int) -> str:
     """What a TCP connection from `origin` meets: "open", "refused" (nothing listens) or "silent" (it is dropped)."""
     return str(origin.check_output("python3 -c %s %s %s %s", PROBE, address, str(port), str(CONNECT_SECONDS)))
+
+
+@contextmanager
+def tunnel(through: str, address: str, port: int) -> Iterator[int]:
+    """A port of this machine that leads to an address, as a host sees it, for as long as the context lasts."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        here: int = free.getsockname()[1]
+    forward = ["-N", "-o", "ExitOnForwardFailure=yes", "-L", f"127.0.0.1:{here}:{address}:{port}"]
+    process = subprocess.Popen(["ssh", "-F", SSH_CONFIG, "-S", "none", *forward, through])
+    try:
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", here), timeout=5).close()
+                break
+            except ConnectionRefusedError:
+                assert process.poll() is None, "the tunnel ended"
+                assert time.monotonic() < deadline, "no tunnel"
+                time.sleep(0.1)
+        yield here
+    finally:
+        process.terminate()
+        process.wait()

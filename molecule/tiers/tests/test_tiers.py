@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 import pytest
 import requests
-from behaviour.hosts import SSH_CONFIG, playbook, probe
+from behaviour.hosts import playbook, probe, tunnel
 from behaviour.picture import portrait
 from behaviour.visitor import Site, Visitor
 from testinfra.host import Host
@@ -38,24 +38,8 @@ LIVE_SLOT = "import json; print(json.load(open('/srv/edusphere/records/live.fact
 @contextmanager
 def front(name: str, address: Address) -> Iterator[Site]:
     """The front of one app host, through a tunnel from the edge, which is the only host that may ask it."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    forward = ["-N", "-o", "ExitOnForwardFailure=yes", "-L", f"127.0.0.1:{port}:{address(name)}:8000"]
-    tunnel = subprocess.Popen(["ssh", "-F", SSH_CONFIG, "-S", "none", *forward, "tiers-edge"])
-    try:
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=5).close()
-                break
-            except ConnectionRefusedError:
-                assert tunnel.poll() is None, "the tunnel ended"
-                assert time.monotonic() < deadline, "no tunnel"
-                time.sleep(0.1)
+    with tunnel("tiers-edge", address(name), 8000) as port:
         yield Site("http://edusphere.test", "127.0.0.1", port)
-    finally:
-        tunnel.terminate()
-        tunnel.wait()
 
 
 def who_served(marker: str, connect: Connect) -> dict[str, list[str]]:

@@ -19,6 +19,7 @@ from ansible_collections.edusphere.platform.plugins.plugin_utils.preflight impor
     certificate_problems,
     is_host_name,
     judge,
+    services,
 )
 from ansible_collections.edusphere.platform.plugins.plugin_utils.survey import Listener, Survey
 from cryptography import x509
@@ -107,10 +108,39 @@ def only(site: Site) -> str:
     return found[0]
 
 
-def test_a_stack_is_on_one_host(settings: dict[str, Any]) -> None:
+def test_a_stack_is_on_one_host_or_on_many(settings: dict[str, Any]) -> None:
     compose = {**settings, "edusphere_mode": "compose"}
     assert judge(one(compose)) == ([], [])
-    assert any("one host, and the groups have" in problem for problem in problems(many(compose)))
+    site = many(compose)
+    assert judge(site) == ([], [])
+    # What is published where, and to be held against what listens there.
+    published = {host.name: [(name, port) for name, port, _ in services(site, host)] for host in site.hosts}
+    assert published == {
+        "edge": [("edusphere_http_port", 80)],
+        "app1": [("edusphere_front_port", 8000)],
+        "app2": [("edusphere_front_port", 8000)],
+        "database": [("edusphere_database_port", 5432)],
+        "cache": [("edusphere_redis_port", 6379)],
+    }
+    busy = [
+        dataclasses.replace(
+            host, survey=survey(address=host.survey.address, listeners=(Listener(5432, "postgres", ""),))
+        )
+        for host in site.hosts
+        if host.survey
+    ]
+    assert "host database: port 5432 is taken" in only(dataclasses.replace(site, hosts=busy))
+    # An image brings its system along, and not its processor.
+    old = survey(address="10.0.0.2", os={"ID": "debian", "VERSION_ID": "12"})
+    assert problems(replaced(site, "app1", survey=old)) == []
+    arm = survey(address="10.0.0.2", architecture="aarch64")
+    assert "must be of one system (app1: aarch64; app2: x86_64)" in only(replaced(site, "app1", survey=arm))
+    wide = {**site.hosts[1].settings, "edusphere_private_address": "fd00::2"}
+    assert "fd00::2 of app1 is an IPv6 address" in only(replaced(site, "app1", settings=wide))
+
+
+def test_a_stack_in_development(settings: dict[str, Any]) -> None:
+    compose = {**settings, "edusphere_mode": "compose"}
     development = {**compose, "edusphere_environment": "development"}
     assert "development in native mode only" in only(one(development))
 

@@ -125,6 +125,12 @@ def test_an_edge_that_is_one_of_two_app_hosts(render: Render) -> None:
     sites = render({"edge": ["one"], "app": ["one", "two"]})
     assert fronts(sites["one"]) == ["192.0.2.1:8000", "192.0.2.2:8000"]
     assert "192.0.2.1:8000" in listens(sites["one"])
+    # In Compose mode both are one container, which has no such address.
+    containers = render(
+        {"edge": ["one"], "app": ["one", "two"]}, edusphere_mode="compose", edusphere_backend_containers=[]
+    )
+    assert fronts(containers["one"]) == ["127.0.0.1:8000", "192.0.2.2:8000"]
+    assert listens(containers["one"]) == {"80", "8000"}
 
 
 def test_no_frontend(render: Render) -> None:

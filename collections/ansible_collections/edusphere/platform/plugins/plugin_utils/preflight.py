@@ -472,12 +472,6 @@ def _topology(site: Site) -> Iterator[str]:
             yield f"{variable}: is set, and group {group} has a host ({members[group][0]}); leave one of them empty"
         if managed and not is_host_name(managed):
             yield f"{variable}: {managed!r} is no host name or IPv4 address"
-    everywhere = {name for names in members.values() for name in names}
-    if settings.get("edusphere_mode") == "compose" and len(everywhere) > 1:
-        yield (
-            f"edusphere_mode: this version runs the Compose stack on one host, and the groups have {len(everywhere)} "
-            f"({', '.join(sorted(everywhere))}); name one host in all of them, or set it to 'native'"
-        )
     if len(members["app"]) > 1 and not settings.get("edusphere_media_shared", True):
         yield (
             f"edusphere_media_shared: uploads must be seen by all {len(members['app'])} app hosts; "
@@ -502,16 +496,18 @@ def services(site: Site, host: Host) -> list[tuple[str, int, set[str]]]:
         wanted.append(("edusphere_http_port", front))
         if settings.get("edusphere_tls", "off") != "off":
             wanted.append(("edusphere_https_port", front))
-    if compose:  # Nothing else is published.
-        return [(name, settings[name], programs) for name, programs in wanted if name in settings]
-    if has("app"):
-        wanted.append(("edusphere_front_port", {"nginx"}))
-        if settings.get("edusphere_environment") == "development":
-            wanted.append(("edusphere_vite_port", {"node", "npm", "MainThread", "esbuild"}))
-    if has("database"):
-        wanted.append(("edusphere_database_port", {"postgres"}))
-    if has("cache"):
-        wanted.append(("edusphere_redis_port", {"redis-server"}))
+    private = [
+        # The setting, what has it, who asks there, and the program in native mode.
+        ("edusphere_front_port", "app", "edge", {"nginx"}),
+        ("edusphere_database_port", "database", "app", {"postgres"}),
+        ("edusphere_redis_port", "cache", "app", {"redis-server"}),
+    ]
+    for name, group, clients, programs in private:
+        # A container's port is published only for other hosts.
+        if has(group) and not (compose and not {*site.groups.get(clients, [])} - {host.name}):
+            wanted.append((name, {"docker-proxy"} if compose else programs))
+    if has("app") and not compose and settings.get("edusphere_environment") == "development":
+        wanted.append(("edusphere_vite_port", {"node", "npm", "MainThread", "esbuild"}))
     return [(name, settings[name], programs) for name, programs in wanted if name in settings]
 
 
@@ -607,9 +603,16 @@ def _between_hosts(site: Site) -> Iterator[str]:
             )
         elif address:
             addresses[address] = host.name
+        if ":" in address and host.settings.get("edusphere_mode") == "compose" and len(site.hosts) > 1:
+            yield (
+                f"edusphere_private_address: {address} of {host.name} is an IPv6 address, and containers have none; "
+                "give the host's IPv4 address"
+            )
         if host.survey and host.name in (*site.groups.get("app", []), host.settings.get("edusphere_builder")):
             words = (host.survey.os.get("ID", ""), host.survey.os.get("VERSION_ID", ""), host.survey.architecture)
-            systems.setdefault(" ".join(words), []).append(host.name)
+            # An image brings its own system along.
+            system = words[2:] if host.settings.get("edusphere_mode") == "compose" else words
+            systems.setdefault(" ".join(system), []).append(host.name)
     if len(systems) > 1:
         listing = "; ".join(f"{', '.join(names)}: {system}" for system, names in sorted(systems.items()))
         yield f"group app: a release is built once, so all app hosts and the builder must be of one system ({listing})"
@@ -621,7 +624,8 @@ def _notices(site: Site) -> Iterator[str]:
         if host.survey and (host.survey.os.get("ID", ""), host.survey.os.get("VERSION_ID", "")) in UNTESTED_SYSTEMS:
             yield f"host {host.name}: runs {host.survey.os.get('PRETTY_NAME')}, on which this is not tested"
     app = site.groups.get("app", ())
-    if len(app) > 1 and any(host.name in app and not host.settings.get("edusphere_uid") for host in site.hosts):
+    native = [host for host in site.hosts if host.name in app and host.settings.get("edusphere_mode") != "compose"]
+    if len(app) > 1 and any(not host.settings.get("edusphere_uid") for host in native):
         yield (
             "edusphere_uid: is not set, and the app hosts share their media; storage that knows owners by number needs "
             "one number for the service account everywhere (edusphere_uid, edusphere_gid)"
