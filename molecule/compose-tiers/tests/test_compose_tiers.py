@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import socket
+import subprocess
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
-from behaviour.hosts import another_host, probe, tunnel
+import requests
+from behaviour.hosts import another_host, playbook, probe, tunnel
 from behaviour.picture import portrait
 from behaviour.platforms import STACK, Stack
 from behaviour.visitor import Site, Visitor
@@ -31,6 +35,7 @@ PRIVATE = [
 ]
 # Where a server's own address is that packets of other hosts must not be routed to.
 CONTAINERS = [("compose-data", "postgres", 5432), ("compose-app2", "redis", 6379), ("compose-app2", "nginx", 8000)]
+RESTART_SECONDS = 120
 CONNECT = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 3)"
 LABEL = '{{.Label "com.docker.compose.service"}}'
 
@@ -46,6 +51,37 @@ def who_served(marker: str, connect: Connect) -> dict[str, list[str]]:
     """For each app host, the client addresses of the requests whose path has the marker, as its nginx logged them."""
     logs = {name: connect(name).check_output("docker logs edusphere-nginx-1 2> /dev/null") for name in APP_HOSTS}
     return {name: [line.split()[0] for line in log.splitlines() if marker in line] for name, log in logs.items()}
+
+
+def containers(host: Host) -> set[str]:
+    """What runs there: each container with its start."""
+    return set(
+        host.check_output("docker inspect --format '{{.Id}} {{.State.StartedAt}}' $(docker ps --all --quiet)").split(
+            "\n"
+        )
+    )
+
+
+def wait_until_ready(site: Site, seconds: int = RESTART_SECONDS) -> None:
+    """Wait until a site, or a front, is ready to serve."""
+    deadline = time.monotonic() + seconds
+    while site.get("/api/health/ready/").status_code != 200:
+        assert time.monotonic() < deadline
+        time.sleep(1)
+
+
+@pytest.fixture
+def both_serve(site: Site, connect: Connect) -> None:
+    """Wait until the edge uses both app hosts: one that failed is left alone for some seconds."""
+    deadline = time.monotonic() + RESTART_SECONDS
+    while True:
+        marker = uuid.uuid4().hex
+        for _ in range(4):
+            site.get(f"/api/version/?{marker}")
+        if all(who_served(marker, connect).values()):
+            break
+        assert time.monotonic() < deadline, "the edge leaves an app host alone"
+        time.sleep(1)
 
 
 def test_each_host_runs_what_it_is_for(connect: Connect) -> None:
@@ -239,3 +275,93 @@ def test_database_and_cache_are_out_of_reach_of_nginx(connect: Connect, address:
     assert host.run(inside, pids["backend"], CONNECT, address("compose-data"), "5432").succeeded
     if name == "compose-app1":
         assert host.run(inside, pids["backend"], CONNECT, address("compose-app2"), "6379").succeeded
+
+
+def test_operations(connect: Connect) -> None:
+    """Status, migrations and the superuser, as on one host."""
+    status = playbook(name="playbooks/status.yml").stdout
+    for name, services in (
+        ("compose-app1", "edusphere-backend-1 healthy"),
+        ("compose-data", "edusphere-postgres-1 healthy"),
+    ):
+        found = re.search(rf"^ *Host +{name}$", status, re.M)
+        assert found, status
+        assert services in status[found.start() :].partition("\n\n")[0]
+    assert "Nothing is pending." in playbook(name="playbooks/migrate.yml").stdout
+    assert re.search(r"changed=1\b", playbook(name="playbooks/superuser.yml").stdout)
+    count = "from django.contrib.auth import get_user_model as m; print(m().objects.filter(is_superuser=True).count())"
+    assert connect("compose-app2").check_output("edusphere-manage shell -c %s", count).splitlines()[-1] == "1"
+
+
+def test_what_one_host_cannot_start_no_host_serves(connect: Connect, site: Site) -> None:
+    """The environment would be another one, and gets ready on the first host alone."""
+    hosts = [connect(name) for name in HOSTS]
+    files = f"cd {STACK} && sha256sum .env .env.docker nginx/* ../records/live.fact"
+    before = [containers(host) for host in hosts], [connect(name).check_output(files) for name in APP_HOSTS]
+    wrong = {
+        "edusphere_app_environment": {"NEVER": "in force"},
+        "edusphere_app_readiness_expect": "{{ 'never' if inventory_hostname == 'compose-app2' else 'ready' }}",
+        "backend_ready_timeout": 2,
+    }
+    refused = playbook(f"--extra-vars={json.dumps(wrong)}", "--tags=app", check=False)
+    assert refused.returncode != 0
+    assert "did not get ready on compose-app2, and was stopped" in refused.stdout
+    assert "did not get ready on compose-app1" not in refused.stdout
+    assert ([containers(host) for host in hosts], [connect(name).check_output(files) for name in APP_HOSTS]) == before
+    assert site.get("/api/health/ready/").status_code == 200
+
+
+def test_one_host_alone(connect: Connect, address: Address) -> None:
+    """A run limited to one app host gives it the release that the other serves, from nothing, and leaves the others."""
+    others = [connect(name) for name in HOSTS if name != "compose-app2"]
+    before = [containers(host) for host in others]
+    second = connect("compose-app2")
+    image = second.check_output("docker image ls --no-trunc --quiet edusphere/backend")
+    second.check_output(
+        f"cd {STACK} && docker compose rm --stop --force nginx backend && docker image rm --force {image}"
+    )
+    second.check_output(
+        f"rm -r {STACK}/.env {STACK}/.env.docker /srv/edusphere/records && docker volume rm edusphere_staticfiles"
+    )
+    playbook("--limit", "compose-app2")
+    assert second.check_output("docker image ls --no-trunc --quiet edusphere/backend") == image
+    assert [containers(host) for host in others] == before
+    with front("compose-app2", address) as site:
+        wait_until_ready(site)
+
+
+@pytest.mark.usefixtures("both_serve")
+def test_an_app_host_is_lost(site: Site, address: Address) -> None:
+    """Every request is answered meanwhile, and the host serves again when it is back, its ports as they were."""
+    subprocess.run(["docker", "stop", "--time", "60", "compose-app1"], check=True, capture_output=True)
+    try:
+        for _ in range(12):
+            started = time.monotonic()
+            assert site.get("/api/version/").status_code == 200
+            assert time.monotonic() - started < 10
+    finally:
+        subprocess.run(["docker", "start", "compose-app1"], check=True, capture_output=True)
+    deadline = time.monotonic() + RESTART_SECONDS
+    while True:
+        try:
+            with front("compose-app1", address) as first:
+                wait_until_ready(first, 10)
+            break
+        except (AssertionError, requests.RequestException):
+            assert time.monotonic() < deadline, "compose-app1 does not serve again"
+            time.sleep(2)
+    with pytest.raises(TimeoutError):
+        socket.create_connection((address("compose-app1"), 8000), timeout=2)
+
+
+def test_teardown(connect: Connect) -> None:
+    """Of all hosts, without what people left there. The last of the tests."""
+    playbook(name="playbooks/teardown.yml")
+    for name in HOSTS:
+        host = connect(name)
+        assert host.check_output("docker ps --all --quiet") == ""
+        assert host.check_output("docker network ls --quiet --filter label=com.docker.compose.project") == ""
+        assert host.run("nft list table inet edusphere").failed
+        assert not host.file(STACK).exists
+    assert connect("compose-data").check_output("docker volume ls --quiet") == "edusphere_postgres_data"
+    assert connect("compose-app1").check_output("find /srv/edusphere/shared/media -name '*.png'") != ""
