@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from testinfra.backend.base import CommandResult
 from testinfra.host import Host
@@ -150,6 +152,22 @@ class Stack(Platform):
     def inspect(self, service: str, form: str) -> str:
         """What the engine says of it."""
         return str(self.vm.check_output("docker inspect --format %s %s", form, self.container(service)))
+
+    @contextmanager
+    def elsewhere(self, service: str) -> Iterator[None]:
+        """Restart the service's container at another address, which it has as long as the context lasts."""
+        where = "{{.NetworkSettings.Networks.edusphere_front.IPAddress}}"
+        address, container = self.inspect(service, where), self.container(service)
+        self.vm.check_output("docker stop %s", container)
+        # As many as there are addresses below: whichever way the engine hands them out, this one's is gone.
+        squatter = "docker run --detach --rm --network edusphere_front --entrypoint sleep python:3.13-slim 600"
+        others = [self.vm.check_output(squatter) for _ in range(int(address.rpartition(".")[2]))]
+        try:
+            self.vm.check_output("docker start %s", container)
+            assert self.inspect(service, where) != address
+            yield
+        finally:
+            self.vm.check_output(f"docker rm --force {' '.join(others)}")
 
     def volume(self, name: str) -> str:
         """Where the engine keeps it."""

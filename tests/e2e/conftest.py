@@ -8,16 +8,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
+from behaviour.browser import SECONDS, chromium
+from playwright.sync_api import Browser, BrowserContext
 
 SSH_CONFIG = Path(__file__).parents[2] / ".cache/testbed/ssh/config"
-# A machine that runs a whole test site may be busy.
-SECONDS = 120
-# Debian's Chromium as root, without a screen, without looking for its maker's servers.
-FLAGS = [
-    *["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"],
-    *["--disable-background-networking", "--disable-component-update", "--disable-sync"],
-]
 
 
 @pytest.fixture(scope="session")
@@ -42,11 +36,8 @@ def on_host() -> Callable[[str], str]:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Chromium, headless."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        expect.set_options(timeout=SECONDS * 1000)
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -139,10 +139,15 @@ def test_a_stack_is_on_one_host_or_on_many(settings: dict[str, Any]) -> None:
     assert "fd00::2 of app1 is an IPv6 address" in only(replaced(site, "app1", settings=wide))
 
 
-def test_a_stack_in_development(settings: dict[str, Any]) -> None:
-    compose = {**settings, "edusphere_mode": "compose"}
-    development = {**compose, "edusphere_environment": "development"}
-    assert "development in native mode only" in only(one(development))
+def test_sources_are_on_one_host(settings: dict[str, Any]) -> None:
+    native = {**settings, "edusphere_environment": "development"}
+    compose = {**native, "edusphere_mode": "compose"}
+    assert judge(one(compose)) == ([], [])
+    told = "development in Compose mode is for one app host"
+    assert not any(told in problem for problem in problems(many(native)))
+    (problem,) = (problem for problem in problems(many(compose)) if told in problem)
+    assert "app1, app2" in problem
+    assert any("these are one, two" in problem for problem in problems(one({**compose, "edusphere_builder": "two"})))
 
 
 def test_a_right_site_has_no_problems(settings: dict[str, Any]) -> None:
@@ -352,6 +357,10 @@ def test_what_is_there_already_is_no_problem(settings: dict[str, Any]) -> None:
     development = {**settings, "edusphere_environment": "development"}
     assert problems(one(development, survey=survey(listeners=(Listener(5173, "edusphere", ""),)))) == []
     assert "5173" in only(one(development, survey=survey(listeners=(Listener(5173, "other", ""),))))
+    stack = {**development, "edusphere_mode": "compose"}
+    foreign = survey(listeners=(Listener(5173, "other", ""), Listener(8000, "root", "docker-proxy")))
+    assert problems(one(stack, survey=foreign)) == []
+    assert "5173" in only(one({**stack, "edusphere_development_ports": True}, survey=foreign))
 
 
 def test_a_password_for_sudo(settings: dict[str, Any]) -> None:

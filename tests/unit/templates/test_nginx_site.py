@@ -156,3 +156,13 @@ def test_development(render: Render) -> None:
     site = render({"edge": ["one"], "app": ["one"]}, edusphere_environment="development")["one"]
     assert re.search(r"location / \{\s+proxy_pass http://127\.0\.0\.1:5173;", site)
     assert re.search(r"location \^~ /static/ \{\s+proxy_pass http://edusphere_backend;", site)
+
+
+def test_development_in_containers(render: Render) -> None:
+    """The dev server's container keeps its name, and not its address."""
+    settings = {"edusphere_mode": "compose", "edusphere_backend_containers": ["edusphere-backend-1"]}
+    development = {**settings, "edusphere_environment": "development"}
+    site = render({"edge": ["one"], "app": ["one"]}, **development)["one"]
+    assert re.search(r"location / \{\s+proxy_pass http://edusphere_frontend;", site)
+    assert "server frontend:5173 resolve max_fails=0;" in site
+    assert "frontend:5173" not in render({"edge": ["one"], "app": ["one"]}, **settings)["one"]

@@ -52,10 +52,11 @@ class HealthTests(TestCase):
         self.assertEqual(self.client.get("/api/health/ready/").status_code, 200)
 
     def test_version(self) -> None:
-        self.assertEqual(
-            self.client.get("/api/version/").json(),
-            {"name": "EduSphere", "version": VERSION, "release": settings.BASE_DIR.name},
-        )
+        with tempfile.TemporaryDirectory() as directory, self.settings(BASE_DIR=Path(directory)):
+            told = {"name": "EduSphere", "version": VERSION}
+            self.assertEqual(self.client.get("/api/version/").json(), told | {"release": Path(directory).name})
+            Path(directory, ".release.json").write_text('{"id": "v1-0123456789ab"}')
+            self.assertEqual(self.client.get("/api/version/").json(), told | {"release": "v1-0123456789ab"})
 
 
 class DatabaseLossTests(TransactionTestCase):

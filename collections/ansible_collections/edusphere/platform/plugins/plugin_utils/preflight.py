@@ -145,8 +145,6 @@ def _identity(settings: Mapping[str, Any]) -> Iterator[str]:
         )
     elif name in TAKEN_NAMES:
         yield f"edusphere_name: {name!r} is the name of something else on the hosts; choose another"
-    if settings.get("edusphere_mode") == "compose" and settings.get("edusphere_environment") == "development":
-        yield "edusphere_environment: this version has development in native mode only; set edusphere_mode to 'native'"
     if settings.get("edusphere_backend_replicas", 1) < 1:
         yield "edusphere_backend_replicas: must be 1 or more"
     if "edusphere_domain" in settings and not is_host_name(settings["edusphere_domain"]):
@@ -478,8 +476,18 @@ def _topology(site: Site) -> Iterator[str]:
             "mount one storage at edusphere_root/shared on each of them and set it to true"
         )
     builder = settings.get("edusphere_builder")
+    sources = sorted({*members["app"], builder or members["app"][0]}) if members["app"] else []
+    if settings.get("edusphere_mode") == "compose" and _is_development(settings) and len(sources) > 1:
+        yield (
+            "edusphere_environment: development in Compose mode is for one app host, which is edusphere_builder as well, "
+            f"and these are {', '.join(sources)}; name one of them, or set it to 'production'"
+        )
     if builder is not None and members["app"] and not any(builder in hosts for hosts in members.values()):
         yield f"edusphere_builder: {builder!r} is in none of the groups {', '.join(GROUPS)}; name one of their hosts"
+
+
+def _is_development(settings: Mapping[str, Any]) -> bool:
+    return settings.get("edusphere_environment") == "development"
 
 
 def services(site: Site, host: Host) -> list[tuple[str, int, set[str]]]:
@@ -506,8 +514,12 @@ def services(site: Site, host: Host) -> list[tuple[str, int, set[str]]]:
         # A container's port is published only for other hosts.
         if has(group) and not (compose and not {*site.groups.get(clients, [])} - {host.name}):
             wanted.append((name, {"docker-proxy"} if compose else programs))
-    if has("app") and not compose and settings.get("edusphere_environment") == "development":
-        wanted.append(("edusphere_vite_port", {"node", "npm", "MainThread", "esbuild"}))
+    if has("app") and _is_development(settings):
+        if not compose:
+            wanted.append(("edusphere_vite_port", {"node", "npm", "MainThread", "esbuild"}))
+        elif settings.get("edusphere_development_ports"):
+            local = [("edusphere_front_port", {"docker-proxy"}), ("edusphere_vite_port", {"docker-proxy"})]
+            wanted += [service for service in local if service not in wanted]
     return [(name, settings[name], programs) for name, programs in wanted if name in settings]
 
 
