@@ -479,8 +479,8 @@ def _topology(site: Site) -> Iterator[str]:
     sources = sorted({*members["app"], builder or members["app"][0]}) if members["app"] else []
     if settings.get("edusphere_mode") == "compose" and _is_development(settings) and len(sources) > 1:
         yield (
-            "edusphere_environment: development in Compose mode is for one app host, which is edusphere_builder as well, "
-            f"and these are {', '.join(sources)}; name one of them, or set it to 'production'"
+            "edusphere_environment: development in Compose mode is for one app host, which is also edusphere_builder; "
+            f"these are {', '.join(sources)}; name one of them, or set it to 'production'"
         )
     if builder is not None and members["app"] and not any(builder in hosts for hosts in members.values()):
         yield f"edusphere_builder: {builder!r} is in none of the groups {', '.join(GROUPS)}; name one of their hosts"
