@@ -118,7 +118,7 @@ def test_each_host_has_what_its_containers_need(connect: Connect) -> None:
         "compose-edge": [],
         "compose-app1": ["./.env.docker"],
         "compose-app2": ["./.env.docker"],
-        "compose-data": ["./.env.postgres"],
+        "compose-data": [],
     }
 
 

@@ -225,6 +225,39 @@ def test_no_problem_shows_a_secret(settings: dict[str, Any], name: str, value: s
     assert "xyzzy" not in "".join(found)
 
 
+DIGEST = "@sha256:" + "0f" * 32
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"edusphere_app_source": "registry.example.org:5000/team/learn" + DIGEST}, ""),
+        ({"edusphere_app_source": "registry.example.org/learn:v1" + DIGEST}, ""),
+        ({"edusphere_app_source": "registry.example.org/learn:v1"}, "is no image with its digest"),
+        ({"edusphere_app_source": "registry.example.org/learn" + DIGEST[:-1]}, "is no image with its digest"),
+        ({"edusphere_mode": "native"}, "runs in Compose mode only"),
+        ({"edusphere_environment": "development"}, "has no sources to edit"),
+        ({"edusphere_app_dockerfile": "Dockerfile"}, "edusphere_app_dockerfile: nothing is built of an image"),
+    ],
+)
+def test_images_of_a_registry(settings: dict[str, Any], changes: dict[str, Any], text: str) -> None:
+    image = {"edusphere_app_source_type": "image", "edusphere_app_source": "learn" + DIGEST}
+    site = one({**settings, "edusphere_mode": "compose", **image, **changes})
+    assert text in only(site) if text else problems(site) == []
+
+
+@pytest.mark.parametrize("name", ["edusphere_app_dockerfile", "edusphere_app_frontend_dockerfile"])
+def test_dockerfiles_of_the_application(settings: dict[str, Any], source: Path, name: str) -> None:
+    compose = {**settings, "edusphere_mode": "compose"}
+    assert any("must lie in the release" in problem for problem in problems(one({**compose, name: "../Dockerfile"})))
+    with_one = {**compose, name: "docker/Dockerfile"}
+    assert only(one(with_one)) == f"edusphere_app_source: {source} has no docker/Dockerfile ({name})"
+    assert problems(one({**with_one, "edusphere_mode": "native"})) == []
+    (source / "docker").mkdir()
+    (source / "docker/Dockerfile").touch()
+    assert problems(one(with_one)) == []
+
+
 def test_a_leading_dollar(settings: dict[str, Any]) -> None:
     dollar = {**settings, "edusphere_secret_key": "$" + GOOD, "edusphere_app_secrets": {"TOKEN": "$x"}}
     assert problems(one(dollar)) == []

@@ -62,6 +62,8 @@ RELEASE_PATHS = (
     "edusphere_app_static_directory",
     "edusphere_app_media_directory",
 )
+# Those that may be empty.
+DOCKERFILES = ("edusphere_app_dockerfile", "edusphere_app_frontend_dockerfile")
 
 
 @dataclass(frozen=True)
@@ -271,6 +273,25 @@ def _source(settings: Mapping[str, Any], repositories: Mapping[str, Repository])
         yield from _folder(Path(source).expanduser(), settings)
     elif kind == "archive":
         yield from _archive(source, settings)
+    elif kind == "image":
+        yield from _image(source, settings)
+
+
+def _image(source: str, settings: Mapping[str, Any]) -> Iterator[str]:
+    if settings.get("edusphere_mode") == "native":
+        yield "edusphere_app_source_type: an image runs in Compose mode only; set edusphere_mode to 'compose'"
+    if settings.get("edusphere_environment") == "development":
+        yield "edusphere_app_source_type: an image has no sources to edit; name a source, or set edusphere_environment"
+    # https://github.com/distribution/reference/blob/main/reference.go
+    if not re.fullmatch(r"[a-z0-9][\w.:/-]*@sha256:[0-9a-f]{64}", source):
+        yield (
+            f"edusphere_app_source: {source!r} is no image with its digest, such as "
+            "registry.example.org/learn@sha256:… with 64 hexadecimal digits; "
+            "`docker buildx imagetools inspect NAME:TAG` tells it"
+        )
+    for name in DOCKERFILES:
+        if settings.get(name):
+            yield f"{name}: nothing is built of an image (edusphere_app_source_type); set it to ''"
 
 
 def _git(source: str, settings: Mapping[str, Any], repository: Repository) -> Iterator[str]:
@@ -305,7 +326,9 @@ def _folder(folder: Path, settings: Mapping[str, Any]) -> Iterator[str]:
         yield f"edusphere_app_source: there is no folder {folder} on the control node"
         return
     wanted = {"manage.py": ""}
-    if settings.get("edusphere_app_requirements"):
+    brought = [name for name in DOCKERFILES if settings.get("edusphere_mode") == "compose" and settings.get(name)]
+    wanted |= {settings[name]: f" ({name})" for name in brought}
+    if settings.get("edusphere_app_requirements") and "edusphere_app_dockerfile" not in brought:
         wanted[settings["edusphere_app_requirements"]] = " (edusphere_app_requirements)"
     if settings.get("edusphere_app_frontend") and settings.get("edusphere_app_frontend_directory"):
         wanted[settings["edusphere_app_frontend_directory"] + "/package.json"] = (
@@ -329,6 +352,7 @@ def _archive(source: str, settings: Mapping[str, Any]) -> Iterator[str]:
 
 def _paths(settings: Mapping[str, Any]) -> Iterator[str]:
     paths = [(name, settings[name]) for name in RELEASE_PATHS if name in settings]
+    paths += [(name, settings[name]) for name in DOCKERFILES if settings.get(name)]
     for path in settings.get("edusphere_app_shared_directories", []):
         paths.append(("edusphere_app_shared_directories", path))
     for alias in settings.get("edusphere_app_aliases", []):
