@@ -237,6 +237,7 @@ DIGEST = "@sha256:" + "0f" * 32
         ({"edusphere_app_source": "registry.example.org/learn" + DIGEST[:-1]}, "is no image with its digest"),
         ({"edusphere_mode": "native"}, "runs in Compose mode only"),
         ({"edusphere_environment": "development"}, "has no sources to edit"),
+        ({"edusphere_app_frontend_environment": {"VITE_X": "1"}}, "edusphere_app_frontend_environment: has no effect"),
         ({"edusphere_app_dockerfile": "Dockerfile"}, "edusphere_app_dockerfile: nothing is built of an image"),
     ],
 )

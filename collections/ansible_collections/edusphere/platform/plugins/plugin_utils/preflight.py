@@ -275,6 +275,12 @@ def _source(settings: Mapping[str, Any], repositories: Mapping[str, Repository])
         yield from _archive(source, settings)
     elif kind == "image":
         yield from _image(source, settings)
+    if settings.get("edusphere_mode") == "compose" and (
+        kind == "image" or settings.get("edusphere_app_frontend_dockerfile")
+    ):
+        for name in ("edusphere_app_frontend_environment", "edusphere_app_frontend_replacements"):
+            if settings.get(name):
+                yield f"{name}: has no effect on a frontend that is not built here; set it to nothing, or build it here"
 
 
 def _image(source: str, settings: Mapping[str, Any]) -> Iterator[str]:
