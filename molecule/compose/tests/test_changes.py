@@ -31,6 +31,7 @@ TASKS = {
     "nginx : Configure nginx",
     "nginx : Run nginx with its configuration",
     "backend : Remove the containers that no longer serve",
+    "backend : Record that nothing is due any more",
 }
 
 

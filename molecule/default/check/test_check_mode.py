@@ -62,6 +62,7 @@ EDITS = [
             "nginx : Run nginx with its configuration",
             "backend : Keep the serving slot up, now and after a restart of the host",
             "backend : Stop the slot that no longer serves",
+            "backend : Record that nothing is due any more",
         },
     ),
 ]

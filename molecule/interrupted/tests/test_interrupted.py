@@ -158,9 +158,16 @@ def test_first_installation(vm: Host, kill: Kill) -> None:
     assert bool(selectable(vm)) == complete
 
 
+def switches(vm: Host) -> int:
+    """How often the operator's steps after a switch have run."""
+    return int(vm.check_output("grep --count since /root/after_switch || true"))
+
+
 def test_first_installation_ends(vm: Host) -> None:
     deploy("all", [])
     assert discrepancies(vm) == []
+    # The run that had switched was killed before it came to them.
+    assert switches(vm) == 1
 
 
 @pytest.mark.parametrize("change", TIERS, ids=lambda change: change.kill.task)
@@ -189,6 +196,7 @@ def test_switch(vm: Host, site: Site, change: Change) -> None:
 
     deploy(change.kill.tags, changes)
     assert discrepancies(vm) == []
+    assert switches(vm) == 2 + SWITCHES.index(change)
 
 
 def test_nothing_is_left_to_do(vm: Host) -> None:
