@@ -10,6 +10,10 @@ install_packages() {
     dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
   done
   [ ${#missing[@]} -gt 0 ] || return 0
+  # Parts of `make test` run side by side, and apt waits for dpkg's lock alone.
+  local lock
+  exec {lock}> /var/lock/edusphere-packages
+  flock "$lock"
   printf '%s: installing %s\n' "$(basename "$0")" "${missing[*]}" >&2
   # Where systemd does not run, the packages' own attempts to start a service would fail.
   local policy=/usr/sbin/policy-rc.d ours=
@@ -24,5 +28,6 @@ install_packages() {
         "${missing[@]}" >/dev/null
   } || status=$?
   [ -z "$ours" ] || rm -f $policy
+  exec {lock}>&-
   return $status
 }
