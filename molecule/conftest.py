@@ -79,7 +79,7 @@ def vm_address(groups: dict[str, list[str]], address: Callable[[str], str]) -> s
 def settings(groups: dict[str, list[str]]) -> dict[str, Any]:
     """What the inventory says of the site."""
     (name,) = groups["all"]
-    return variables_of(name, "edusphere_domain", "edusphere_mode", *SECRETS.values())
+    return variables_of(name, "edusphere_domain", "edusphere_mode", "edusphere_tls", "testbed_keys", *SECRETS.values())
 
 
 @pytest.fixture(scope="session")
@@ -91,7 +91,9 @@ def secrets(settings: dict[str, Any]) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def site(settings: dict[str, Any], vm_address: str) -> Site:
     """The site, as visitors reach it."""
-    return Site(f"http://{settings['edusphere_domain']}", vm_address)
+    if settings["edusphere_tls"] == "off":
+        return Site(f"http://{settings['edusphere_domain']}", vm_address)
+    return Site(f"https://{settings['edusphere_domain']}", vm_address, authority=f"{settings['testbed_keys']}/authority.pem")
 
 
 @pytest.fixture(scope="session")
