@@ -93,7 +93,9 @@ def site(settings: dict[str, Any], vm_address: str) -> Site:
     """The site, as visitors reach it."""
     if settings["edusphere_tls"] == "off":
         return Site(f"http://{settings['edusphere_domain']}", vm_address)
-    return Site(f"https://{settings['edusphere_domain']}", vm_address, authority=f"{settings['testbed_keys']}/authority.pem")
+    return Site(
+        f"https://{settings['edusphere_domain']}", vm_address, authority=f"{settings['testbed_keys']}/authority.pem"
+    )
 
 
 @pytest.fixture(scope="session")

@@ -56,8 +56,12 @@ class Platform(ABC):
         """Where the host has what nginx serves as the release's file."""
 
     @abstractmethod
+    def shared(self, path: str) -> str:
+        """Where the host has what releases share."""
+
     def uploaded(self, path: str) -> str:
         """Where the host has what nginx serves below /media/."""
+        return self.shared(f"media/{path}")
 
     @abstractmethod
     def ask(self, *command: str) -> CommandResult:
@@ -116,9 +120,9 @@ class Services(Platform):
         """In the release."""
         return f"/srv/edusphere/current/{path}"
 
-    def uploaded(self, path: str) -> str:
-        """In what releases share."""
-        return f"/srv/edusphere/shared/media/{path}"
+    def shared(self, path: str) -> str:
+        """Beside the releases."""
+        return f"/srv/edusphere/shared/{path}"
 
     def ask(self, *command: str) -> CommandResult:
         """On the host."""
@@ -187,9 +191,10 @@ class Stack(Platform):
         """In the volume that nginx serves from."""
         return f"{self.volume('staticfiles')}/{self.live['release']}/{path}"
 
-    def uploaded(self, path: str) -> str:
-        """In the volume of that name."""
-        return f"{self.volume('media')}/{path}"
+    def shared(self, path: str) -> str:
+        """In a volume of each directory's name."""
+        directory, _, rest = path.partition("/")
+        return f"{self.volume(directory)}/{rest}"
 
     def ask(self, *command: str) -> CommandResult:
         """In the server's container."""
