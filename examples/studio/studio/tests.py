@@ -119,7 +119,9 @@ class LiveTests(TransactionTestCase):
         # Each test has an event loop of its own, which the channel layer's locks are bound to.
         channel_layers.backends.clear()
 
-    async def listen(self, client: Client, origin: str = "http://studio.internal") -> tuple[ApplicationCommunicator, str]:
+    async def listen(
+        self, client: Client, origin: str = "http://studio.internal"
+    ) -> tuple[ApplicationCommunicator, str]:
         """Return a new connection (channels.testing would need Daphne), and how it was answered."""
         cookie = client.cookies.output(attrs=[], header="", sep=";").strip()
         headers = [(b"origin", origin.encode()), (b"cookie", cookie.encode())]
