@@ -40,15 +40,18 @@ export async function upload(file: File): Promise<Picture> {
   return answer as Picture;
 }
 
-/** Listens to the news, and comes back after a lost connection; `opened` gets each new one. Returns what ends it. */
-export function listen(opened: (socket: WebSocket) => void, heard: (news: News) => void): () => void {
+/** Listens to the news, and comes back after a lost connection; `changed` gets each new one, and undefined between two. Returns what ends it. */
+export function listen(changed: (socket?: WebSocket) => void, heard: (news: News) => void): () => void {
   let socket: WebSocket;
   let timer: ReturnType<typeof setTimeout>;
   const connect = () => {
     socket = new WebSocket(import.meta.env.VITE_LIVE);
-    socket.onopen = () => opened(socket);
+    socket.onopen = () => changed(socket);
     socket.onmessage = (event) => heard(JSON.parse(event.data));
-    socket.onclose = () => (timer = setTimeout(connect, 1000 + 2000 * Math.random()));
+    socket.onclose = () => {
+      changed();
+      timer = setTimeout(connect, 500 + 1000 * Math.random());
+    };
   };
   connect();
   return () => {
