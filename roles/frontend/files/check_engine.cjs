@@ -12,7 +12,7 @@ if (wanted) {
   if (!semver.satisfies(process.version, wanted)) {
     console.error(
       `The frontend's package.json wants Node.js ${wanted}, and this is ${process.version}. ` +
-        "Set edusphere_app_node_version to a version that fits. Nothing that serves was touched.",
+        "Set edusphere_app_node_version (in Compose mode edusphere_image_node) to one that fits.",
     );
     process.exit(1);
   }

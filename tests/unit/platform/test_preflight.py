@@ -108,6 +108,40 @@ def only(site: Site) -> str:
     return found[0]
 
 
+def test_a_lock_is_of_a_project(settings: dict[str, Any], source: Path) -> None:
+    changed = {**settings, "edusphere_app_requirements": "backend/uv.lock"}
+    (source / "backend").mkdir()
+    (source / "backend/uv.lock").touch()
+    assert "has no backend/pyproject.toml, which backend/uv.lock locks" in only(one(changed))
+    (source / "backend/pyproject.toml").touch()
+    assert problems(one(changed)) == []
+
+
+def test_processes(settings: dict[str, Any]) -> None:
+    worker = {"name": "worker", "command": ["celery", "-A", "app", "worker"], "health": None, "stop_timeout": None}
+    beat = {"name": "beat", "command": ["celery", "-A", "app", "beat"], "scope": "site", "stop_signal": "SIGINT"}
+    assert problems(one({**settings, "edusphere_app_processes": [worker, beat]})) == []
+
+
+def test_a_prefix_may_lack_the_slash_at_its_end(settings: dict[str, Any]) -> None:
+    changed = {
+        **settings,
+        "edusphere_app_backend_prefixes": ["/graphql", "/admin/"],
+        "edusphere_app_websocket_prefixes": ["/ws"],
+        "edusphere_app_aliases": [{"path": "/graphql-schema", "directory": "media/schema"}],
+        "edusphere_app_health_host": "health.internal:8000",
+    }
+    assert problems(one(changed)) == []
+
+
+@pytest.mark.parametrize(
+    ("version", "right"), [("9.15.4", True), ("4.0.0-rc.1", True), ("9", False), ("^9.0.0", False)]
+)
+def test_a_package_manager_has_an_exact_version(settings: dict[str, Any], version: str, right: bool) -> None:
+    found = problems(one({**settings, "edusphere_app_package_manager_version": version}))
+    assert (found == []) == right, found
+
+
 def test_a_stack_is_on_one_host_or_on_many(settings: dict[str, Any]) -> None:
     compose = {**settings, "edusphere_mode": "compose"}
     assert judge(one(compose)) == ([], [])
@@ -193,10 +227,27 @@ def test_a_right_site_has_no_problems(settings: dict[str, Any]) -> None:
         ("edusphere_app_shared_directories", ["logs"], "is in none of edusphere_app_shared_directories"),
         ("edusphere_app_shared_directories", ["media", ""], "'' must lie in the release"),
         ("edusphere_app_aliases", [{"path": "/a/", "directory": "a/../.."}], "must lie in the release"),
-        ("edusphere_app_aliases", [{"path": "/a", "directory": "a"}], "starts and ends with a slash"),
+        ("edusphere_app_aliases", [{"path": "a", "directory": "a"}], "is no path that starts with a slash"),
         ("edusphere_app_aliases", [{"path": "/api/", "directory": "a"}], "already in edusphere_app_backend_prefixes"),
         ("edusphere_app_static_url", "/api/static/", "lies in '/api/', which goes to the backend"),
-        ("edusphere_app_backend_prefixes", ["api/"], "starts and ends with a slash"),
+        ("edusphere_app_backend_prefixes", ["api/"], "is no path that starts with a slash"),
+        ("edusphere_app_backend_prefixes", ["/api//v1"], "is no path that starts with a slash"),
+        ("edusphere_app_websocket_prefixes", ["/admin"], "already in edusphere_app_backend_prefixes"),
+        ("edusphere_app_static_url", "/static", "must end with a slash"),
+        ("edusphere_app_build_commands", [[]], "is no command"),
+        ("edusphere_app_build_commands", [["python manage.py compilemessages"]], "is one word"),
+        ("edusphere_app_release_commands", [["manage.py", "seed"]], "begin with the command of manage.py"),
+        ("edusphere_app_processes", [{"name": "Worker", "command": ["celery"]}], "names a unit or a container"),
+        ("edusphere_app_processes", [{"name": "backend", "command": ["celery"]}], "is the platform's own"),
+        ("edusphere_app_processes", [{"name": "beat", "command": ["celery"]}] * 2, "is there twice"),
+        (
+            "edusphere_app_processes",
+            [{"name": "beat", "command": ["celery beat"]}],
+            "command: 'celery beat' is one word",
+        ),
+        ("edusphere_app_processes", [{"name": "beat", "command": ["a"], "stop_signal": "TERM"}], "is no signal"),
+        ("edusphere_app_processes", [{"name": "beat", "command": ["a"], "environment": {"A-B": ""}}], "A-B is not a"),
+        ("edusphere_app_health_host", "http://a", "is no host name, with a port or without"),
         ("edusphere_app_backend_prefixes", ["/"], "'/' belongs to the frontend"),
         ("edusphere_app_websocket_prefixes", ["/api/"], "already in edusphere_app_backend_prefixes"),
         ("edusphere_root", "/srv", "two levels deep"),

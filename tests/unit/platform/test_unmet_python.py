@@ -15,6 +15,13 @@ from ansible_collections.edusphere.platform.plugins.filter.unmet_python import u
         ('[project]\nrequires-python = ">=3.11,<3.13"', "3.13.5", ">=3.11,<3.13"),
         ('[project]\nname = "x"', "3.9.0", ""),
         ("", "3.9.0", ""),
+        ('[tool.poetry.dependencies]\npython = "^3.11"', "3.13.5", ""),
+        ('[tool.poetry.dependencies]\npython = "^3.12"', "3.11.2", "^3.12"),
+        ('[tool.poetry.dependencies]\npython = "~3.11"', "3.13.5", "~3.11"),
+        ('[tool.poetry.dependencies]\npython = "~3.11 || ^3.13"', "3.13.5", ""),
+        ('[tool.poetry.dependencies]\npython = "3.11.*"', "3.11.2", ""),
+        ('[tool.poetry.dependencies]\npython = "*"', "3.11.2", ""),
+        ('[project]\nrequires-python = "~=3.11"', "3.13.5", ""),
     ],
 )
 def test_compares_by_pep_440(pyproject: str, version: str, unmet: str) -> None:

@@ -151,6 +151,21 @@ def test_an_application_with_other_paths(render: Render) -> None:
     assert "alias /srv/edusphere/releases/v1-0123456789ab/media/avatars/;" in site
 
 
+def test_a_prefix_without_a_slash_at_its_end(render: Render) -> None:
+    """It is that path and all below it, on an edge as well."""
+    settings = {
+        "edusphere_app_backend_prefixes": ["/graphql"],
+        "edusphere_app_websocket_prefixes": ["/ws"],
+        "edusphere_app_aliases": [{"path": "/avatars", "directory": "media/avatars"}],
+    }
+    sites = render({"edge": ["one"], "app": ["two", "three"]}, **settings)
+    for path in ("/ws", "/graphql", "/avatars"):
+        assert re.findall(rf"location (.*{path}/?) {{", sites["two"]) == [f"= {path}", f"^~ {path}/"]
+    assert re.findall(r"location (.*) {", sites["one"]) == ["= /ws", "^~ /ws/", "/"]
+    assert "alias /srv/edusphere/releases/v1-0123456789ab/media/avatars;" in sites["two"]
+    assert "alias /srv/edusphere/releases/v1-0123456789ab/media/avatars/;" in sites["two"]
+
+
 def test_development(render: Render) -> None:
     """Pages come from Vite with its upgrade, static files from Django."""
     site = render({"edge": ["one"], "app": ["one"]}, edusphere_environment="development")["one"]

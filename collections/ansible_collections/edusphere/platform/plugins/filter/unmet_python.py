@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from typing import Any
 
@@ -23,7 +24,7 @@ version_added: "0.1.0"
 author: EduSphere Platform (@edusphere)
 description:
   - Reads C(project.requires-python) from the text of a C(pyproject.toml) and compares a version with it, by the rules
-    of PEP 440.
+    of PEP 440. Without one, C(tool.poetry.dependencies.python) counts, with Poetry's C(^) and C(~).
 positional: version
 options:
   _input:
@@ -61,11 +62,28 @@ def unmet_python(pyproject: str, version: str) -> str:
             "unmet_python needs the Python package packaging on the control node"
         ) from PACKAGING_MISSING
     try:
-        required = tomllib.loads(pyproject).get("project", {}).get("requires-python", "")
-        met = SpecifierSet(required).contains(version, prereleases=True)
+        project = tomllib.loads(pyproject)
+        poetry = project.get("tool", {}).get("poetry", {}).get("dependencies", {}).get("python", "")
+        required = project.get("project", {}).get("requires-python") or poetry
+        met = any(
+            SpecifierSet(_standard(alternative)).contains(version, prereleases=True)
+            for alternative in required.split("||")
+        )
     except (tomllib.TOMLDecodeError, InvalidSpecifier) as error:
         raise AnsibleFilterError(f"pyproject.toml can't be read: {error}") from error
     return "" if met else str(required)
+
+
+def _standard(constraint: str) -> str:
+    """Poetry's constraint by the rules of PEP 440: ^3.11 admits every later 3, ~3.11 every 3.11."""
+
+    def bounds(match: re.Match[str]) -> str:
+        parts = match[2].split(".")
+        kept = parts[: 1 if match[1] == "^" or len(parts) == 1 else 2]
+        return f">={match[2]},<{'.'.join([*kept[:-1], str(int(kept[-1]) + 1)])}"
+
+    standard = re.sub(r"([\^~])(?!=)\s*(\d+(?:\.\d+)*)", bounds, constraint.strip())
+    return "" if standard == "*" else re.sub(r"^(?=\d)", "==", standard)
 
 
 class FilterModule:

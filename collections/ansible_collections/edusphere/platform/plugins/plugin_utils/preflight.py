@@ -47,6 +47,9 @@ SECRETS = {
 # Accounts and directories that exist on a Debian machine, or that the platform makes beside the site's own.
 TAKEN_NAMES = {"backup", "mail", "man", "news", "nginx", "postgres", "postgresql", "redis", "root", "ssh", "www-data"}
 
+# Services of the stack, and units and programs that are named after the site.
+TAKEN_PROCESSES = {"backend", "firewall", "frontend", "manage", "nginx", "postgres", "redis", "vite"}
+
 # RFC 1123, section 2.1, and RFC 1035's limits of 63 and 253 characters.
 LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 HOST_NAME = re.compile(rf"{LABEL}(?:\.{LABEL})*")
@@ -62,6 +65,8 @@ RELEASE_PATHS = (
     "edusphere_app_static_directory",
     "edusphere_app_media_directory",
 )
+# What locks the dependencies of the pyproject.toml beside it.
+LOCKS = ("uv.lock", "poetry.lock")
 # Those that may be empty.
 DOCKERFILES = ("edusphere_app_dockerfile", "edusphere_app_frontend_dockerfile")
 
@@ -131,6 +136,8 @@ def _settings(site: Site, settings: Mapping[str, Any]) -> Iterator[str]:
     yield from _identity(settings)
     yield from _secrets(settings)
     yield from _application(settings)
+    yield from _commands(settings)
+    yield from _processes(settings)
     yield from _source(settings, site.repositories)
     yield from _paths(settings)
     yield from _prefixes(settings)
@@ -191,11 +198,66 @@ def _application(settings: Mapping[str, Any]) -> Iterator[str]:
     expected = settings.get("edusphere_app_readiness_expect")
     if expected is not None and not _compiles(expected):
         yield f"edusphere_app_readiness_expect: {expected!r} is no regular expression"
+    host = settings.get("edusphere_app_health_host")
+    if host is not None and not is_host_name(re.sub(r":[0-9]+$", "", host)):
+        yield f"edusphere_app_health_host: {host!r} is no host name, with a port or without"
     for name in ("edusphere_app_liveness_path", "edusphere_app_readiness_path"):
         if name in settings and not str(settings[name]).startswith("/"):
             yield f"{name}: {settings[name]!r} must start with a slash"
+    version = settings.get("edusphere_app_package_manager_version", "")
+    if version and not re.fullmatch(r"\d+\.\d+\.\d+(?:-[\w.-]+)?", version):
+        yield f"edusphere_app_package_manager_version: {version!r} is no exact version, such as 9.15.4"
     if settings.get("edusphere_app_workers", 0) < 0:
         yield "edusphere_app_workers: must be 0 (from the CPUs) or more"
+
+
+def _commands(settings: Mapping[str, Any]) -> Iterator[str]:
+    for name in ("edusphere_app_build_commands", "edusphere_app_release_commands"):
+        for command in settings.get(name, []):
+            yield from (f"{name}: {problem}" for problem in _command(command))
+    for command in settings.get("edusphere_app_release_commands", []):
+        if command and command[0] in ("python", "python3", "manage.py"):
+            yield f"edusphere_app_release_commands: {command[0]!r} is understood; begin with the command of manage.py"
+    if settings.get("edusphere_app_build_commands") and (
+        settings.get("edusphere_app_source_type") == "image"
+        or (settings.get("edusphere_mode") == "compose" and settings.get("edusphere_app_dockerfile"))
+    ):
+        yield "edusphere_app_build_commands: has no effect on a backend that is not built here; set it to []"
+
+
+def _command(command: Any) -> Iterator[str]:
+    """What is wrong with a command that is a list of words."""
+    if not command or not all(isinstance(word, str) and "\n" not in word and "\0" not in word for word in command):
+        yield f"{command!r} is no command; write it as a list of words, each of them text in one line"
+    elif len(command) == 1 and " " in command[0]:
+        yield f"{command[0]!r} is one word; write the command as a list of words"
+
+
+def _processes(settings: Mapping[str, Any]) -> Iterator[str]:
+    seen: set[str] = set()
+    for given in settings.get("edusphere_app_processes", []):
+        # Ansible's validator makes None of what is not given.
+        process = {key: value for key, value in given.items() if value is not None}
+        name = process["name"]
+        where = f"edusphere_app_processes: {name!r}"
+        if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}[a-z0-9]", name):
+            yield f"{where} names a unit or a container: use 2 to 32 lower-case letters, digits and hyphens"
+        elif name in TAKEN_PROCESSES:
+            yield f"{where} is the platform's own; choose another name"
+        elif name in seen:
+            yield f"{where} is there twice; give each process a name of its own"
+        seen.add(name)
+        yield from (f"{where}: command: {problem}" for problem in _command(process["command"]))
+        if process.get("health"):
+            yield from (f"{where}: health: {problem}" for problem in _command(process["health"]))
+        if process.get("stop_timeout", 60) < 1:
+            yield f"{where}: stop_timeout must be 1 or more"
+        if not re.fullmatch(r"SIG[A-Z0-9]+", process.get("stop_signal", "SIGTERM")):
+            yield f"{where}: stop_signal: {process['stop_signal']!r} is no signal, such as SIGTERM"
+        try:
+            env_file(process.get("environment", {}))
+        except AnsibleFilterError as error:
+            yield f"{where}: environment: {_reason(error)}"
 
 
 def is_host_name(text: str) -> bool:
@@ -335,7 +397,10 @@ def _folder(folder: Path, settings: Mapping[str, Any]) -> Iterator[str]:
     brought = [name for name in DOCKERFILES if settings.get("edusphere_mode") == "compose" and settings.get(name)]
     wanted |= {settings[name]: f" ({name})" for name in brought}
     if settings.get("edusphere_app_requirements") and "edusphere_app_dockerfile" not in brought:
-        wanted[settings["edusphere_app_requirements"]] = " (edusphere_app_requirements)"
+        requirements = PurePosixPath(settings["edusphere_app_requirements"])
+        wanted[str(requirements)] = " (edusphere_app_requirements)"
+        if requirements.name in LOCKS:
+            wanted[str(requirements.with_name("pyproject.toml"))] = f", which {requirements} locks"
     if settings.get("edusphere_app_frontend") and settings.get("edusphere_app_frontend_directory"):
         wanted[settings["edusphere_app_frontend_directory"] + "/package.json"] = (
             " (edusphere_app_frontend_directory; without a frontend, set edusphere_app_frontend: false)"
@@ -393,16 +458,20 @@ def _prefixes(settings: Mapping[str, Any]) -> Iterator[str]:
     served += [("edusphere_app_aliases", alias["path"]) for alias in settings.get("edusphere_app_aliases", [])]
     seen: dict[str, str] = {}
     for name, prefix in (*proxied, *served):
-        if not re.fullmatch(r"/(?:[^\s/?#;{}\"'\\$]+/)*", prefix):
-            yield f"{name}: {prefix!r} is no path that starts and ends with a slash"
-        elif prefix in seen:
-            yield f"{name}: {prefix!r} is already in {seen[prefix]}; a path can lead to one place only"
+        below = prefix.rstrip("/") + "/"
+        if not re.fullmatch(r"/(?:[^\s/?#;{}\"'\\$]+/)*", below) or "//" in prefix:
+            yield f"{name}: {prefix!r} is no path that starts with a slash"
+        elif prefix != below and name in ("edusphere_app_static_url", "edusphere_app_media_url"):
+            yield f"{name}: {prefix!r} must end with a slash, as Django's does"
+        elif below in seen:
+            yield f"{name}: {prefix!r} is already in {seen[below]}; a path can lead to one place only"
         elif prefix == "/" and settings.get("edusphere_app_frontend", True):
             yield f"{name}: '/' belongs to the frontend; without one, set edusphere_app_frontend: false"
-        seen.setdefault(prefix, name)
+        seen.setdefault(below, name)
     for name, prefix in served:
         for other, above in proxied:
-            if prefix != above != "/" and prefix.startswith(above):
+            below = above.rstrip("/") + "/"
+            if prefix.rstrip("/") + "/" != below != "/" and prefix.startswith(below):
                 yield f"{name}: {prefix!r} lies in {above!r}, which goes to the backend ({other})"
 
 
