@@ -117,6 +117,13 @@ def test_a_lock_is_of_a_project(settings: dict[str, Any], source: Path) -> None:
     assert problems(one(changed)) == []
 
 
+def test_an_authority_is_a_certificate(settings: dict[str, Any]) -> None:
+    site = one({**settings, "edusphere_ca_certificates": ["/ca.pem"]})
+    assert "edusphere_ca_certificates: /ca.pem cannot be read" in only(site)
+    assert "is no PEM certificate" in only(dataclasses.replace(site, files={"/ca.pem": b"-----BEGIN PRIVATE KEY-----"}))
+    assert problems(dataclasses.replace(site, files={"/ca.pem": b"-----BEGIN CERTIFICATE-----\n"})) == []
+
+
 def test_processes(settings: dict[str, Any]) -> None:
     worker = {"name": "worker", "command": ["celery", "-A", "app", "worker"], "health": None, "stop_timeout": None}
     beat = {"name": "beat", "command": ["celery", "-A", "app", "beat"], "scope": "site", "stop_signal": "SIGINT"}

@@ -52,7 +52,7 @@ def derived(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
             },
         ],
     }
-    children = {group: {"hosts": {name: {} for name in names}} for group, names in GROUPS.items()}
+    children: dict[str, Any] = {group: {"hosts": {name: {} for name in names}} for group, names in GROUPS.items()}
     variables = {**SETTINGS, "ansible_python_interpreter": sys.executable}
     inventory = {"all": {"hosts": HOSTS, "children": children, "vars": variables}}
     (place / "hosts.yml").write_text(json.dumps(inventory))

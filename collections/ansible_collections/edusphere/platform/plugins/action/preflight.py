@@ -68,14 +68,16 @@ class ActionModule(ActionBase):
 
     def _files(self, hosts: list[Host]) -> dict[str, bytes]:
         """The certificates and keys that the settings name by path, decrypted where ansible-vault encrypted them."""
-        files = {}
-        for name in ("edusphere_tls_certificate", "edusphere_tls_private_key"):
-            for path in {str(host.settings[name]) for host in hosts if host.settings.get(name)}:
-                try:
-                    found = self._loader.get_real_file(self._find_needle("files", path))
-                    files[path] = Path(found).read_bytes()
-                except (AnsibleError, OSError):
-                    continue  # Judged as a file that cannot be read.
+        files: dict[str, bytes] = {}
+        names = ("edusphere_tls_certificate", "edusphere_tls_private_key")
+        paths = {str(host.settings[name]) for host in hosts for name in names if host.settings.get(name)}
+        paths |= {path for host in hosts for path in host.settings.get("edusphere_ca_certificates", [])}
+        for path in paths:
+            try:
+                found = self._loader.get_real_file(self._find_needle("files", path))
+                files[path] = Path(found).read_bytes()
+            except (AnsibleError, OSError):
+                continue  # Judged as a file that cannot be read.
         return files
 
 

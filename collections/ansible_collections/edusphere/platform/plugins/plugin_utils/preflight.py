@@ -142,6 +142,7 @@ def _settings(site: Site, settings: Mapping[str, Any]) -> Iterator[str]:
     yield from _paths(settings)
     yield from _prefixes(settings)
     yield from _tls(settings, site.files)
+    yield from _authorities(settings, site.files)
     yield from _hooks(settings)
 
 
@@ -491,6 +492,14 @@ def _tls(settings: Mapping[str, Any], files: Mapping[str, bytes]) -> Iterator[st
         names = [settings.get("edusphere_domain"), *settings.get("edusphere_domain_aliases", [])]
         now = datetime.now(timezone.utc)
         yield from certificate_problems(contents[0], contents[1], [name for name in names if name], now)
+
+
+def _authorities(settings: Mapping[str, Any], files: Mapping[str, bytes]) -> Iterator[str]:
+    for path in settings.get("edusphere_ca_certificates", []):
+        if path not in files:
+            yield f"edusphere_ca_certificates: {path} cannot be read on the control node"
+        elif b"-----BEGIN CERTIFICATE-----" not in files[path]:
+            yield f"edusphere_ca_certificates: {path} is no PEM certificate"
 
 
 def certificate_problems(certificate: bytes, key: bytes, names: Sequence[str], now: datetime) -> Iterator[str]:
