@@ -41,7 +41,9 @@ def healthy(test: str = "true", **changes: Any) -> dict[str, Any]:
 
 def service(image: str, **changes: Any) -> dict[str, Any]:
     """A service that runs for ever, is healthy and stops at once."""
-    return {"image": image, "init": True, "command": ["sleep", "infinity"], "healthcheck": healthy(), **changes}
+    # The image's own signal is the one for systemd, which is not what runs here.
+    stops = {"init": True, "stop_signal": "SIGTERM"}
+    return {"image": image, "command": ["sleep", "infinity"], "healthcheck": healthy(), **stops, **changes}
 
 
 class Stack:
@@ -484,7 +486,7 @@ def test_what_is_read_at_the_start_alone_takes_a_restart(stack: Stack) -> None:
     assert stack.check(**restart, restart_pending=True)["actions"] == ["restart web"]
     # One that does not come up again says why.
     picky = ["bash", "-c", "! grep wrong /conf/site && exec sleep 300"]
-    stack.write({"web": {**web, "volumes": ["./conf:/conf:ro"], "command": picky}})
+    stack.write({"web": {**web, "init": True, "volumes": ["./conf:/conf:ro"], "command": picky}})
     assert stack.run(**restart)["actions"] == ["recreate web-1"]
     site.write_text("wrong\n")
     message = stack.fail(**restart)
