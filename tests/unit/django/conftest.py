@@ -1,6 +1,7 @@
 """Real projects on real Djangos and databases, and the modules executed as Ansible executes them.
 
-Most tests run on one stack, the long-term release of Django on PostgreSQL. What is marked ``every_stack`` runs on each.
+Most tests run on one stack, the long-term release of Django on PostgreSQL. What is marked ``every_stack`` runs on each,
+and what is marked ``every_django`` on each but the other ways into a container: test_transport.py is about these.
 """
 
 from __future__ import annotations
@@ -129,6 +130,9 @@ STACKS = [
     Stack(NEWEST, "postgresql", "compose_service"),
 ]
 HOST_STACKS = [stack for stack in STACKS if not stack.place]
+# The newest Django takes another interpreter than this machine's.
+IN_CONTAINER = next(stack for stack in STACKS if stack.place)
+MARKED = {"every_stack": STACKS, "every_django": [*HOST_STACKS, IN_CONTAINER]}
 
 
 def environment(version: str) -> str:
@@ -198,9 +202,10 @@ def run_uv(*arguments: str, **variables: str) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that is marked ``every_stack`` on each."""
-    if metafunc.definition.get_closest_marker("every_stack"):
-        metafunc.parametrize("stack", STACKS, ids=str, indirect=True)
+    """Run a test on all the stacks that its mark stands for."""
+    for mark, stacks in MARKED.items():
+        if metafunc.definition.get_closest_marker(mark):
+            metafunc.parametrize("stack", stacks, ids=str, indirect=True)
 
 
 @pytest.fixture

@@ -269,7 +269,7 @@ def test_question_makes_no_file(project: Project) -> None:
     assert name.exists()
 
 
-@pytest.mark.every_stack
+@pytest.mark.every_django
 def test_checks_of_the_project_fail_before_anything_is_done(project: Project) -> None:
     project.write(
         "blog/models.py",

@@ -37,7 +37,7 @@ def refused(project: Project, **arguments: Any) -> dict[str, Any]:
     return done
 
 
-@pytest.mark.every_stack
+@pytest.mark.every_django
 def test_enforce_refuses_with_all_findings(project: Project) -> None:
     project.migrate()
     project.migration("0002_body", "0001_initial", ADD)
