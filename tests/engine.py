@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import pathlib
 import subprocess
 from collections.abc import Iterator
 from typing import Any
+
+from docker import APIClient, from_env
 
 ROOT = pathlib.Path(__file__).parents[1]
 # A test host's image: bash, Python, procps.
@@ -22,6 +25,12 @@ def only_one(name: str) -> Iterator[pathlib.Path]:
     with (place / f"{name}.lock").open("w") as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)
         yield place
+
+
+@functools.cache
+def api() -> APIClient:
+    """Return a client of the engine in this process."""
+    return from_env().api
 
 
 def docker(*arguments: str, **options: Any) -> str:

@@ -1,11 +1,11 @@
 """Real projects on real Djangos and databases, and the modules executed as Ansible executes them.
 
-Most tests run on one stack, the long-term release of Django on PostgreSQL. What is marked ``every_stack`` runs on each.
+Most tests run on one stack, the long-term release of Django on PostgreSQL. What is marked ``every_stack`` runs on each,
+and what is marked ``every_django`` on each but the other ways into a container: test_transport.py is about these.
 """
 
 from __future__ import annotations
 
-import compileall
 import contextlib
 import hashlib
 import json
@@ -23,7 +23,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import django
 import psycopg2
 import psycopg2.extensions
 import pytest
@@ -131,6 +130,9 @@ STACKS = [
     Stack(NEWEST, "postgresql", "compose_service"),
 ]
 HOST_STACKS = [stack for stack in STACKS if not stack.place]
+# The newest Django takes another interpreter than this machine's.
+IN_CONTAINER = next(stack for stack in STACKS if stack.place)
+MARKED = {"every_stack": STACKS, "every_django": [*HOST_STACKS, IN_CONTAINER]}
 
 
 def environment(version: str) -> str:
@@ -200,9 +202,10 @@ def run_uv(*arguments: str, **variables: str) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that is marked ``every_stack`` on each."""
-    if metafunc.definition.get_closest_marker("every_stack"):
-        metafunc.parametrize("stack", STACKS, ids=str, indirect=True)
+    """Run a test on all the stacks that its mark stands for."""
+    for mark, stacks in MARKED.items():
+        if metafunc.definition.get_closest_marker(mark):
+            metafunc.parametrize("stack", stacks, ids=str, indirect=True)
 
 
 @pytest.fixture
@@ -217,6 +220,8 @@ class Cluster:
     """A private PostgreSQL cluster, reachable through a socket in its own directory only."""
 
     directory: pathlib.Path
+    # The databases that projects as they are new have migrated, by the release of Django.
+    migrated: dict[str, str] = field(default_factory=dict)
 
     def connect(self, database: str = "postgres") -> psycopg2.extensions.connection:
         """Connect as the superuser, in autocommit mode."""
@@ -224,12 +229,17 @@ class Cluster:
         connection.autocommit = True
         return connection
 
+    def create(self, name: str, template: str = "template0") -> None:
+        """Make a database of the projects' role, empty or with what another one has."""
+        self._execute(f"CREATE DATABASE {name} OWNER {ROLE} TEMPLATE {template}")
 
-@pytest.fixture(scope="session", autouse=True)
-def _compiled_django() -> None:
-    """Compile Django once: the modules leave no bytecode behind, and hundreds of projects are loaded here."""
-    assert django.__file__
-    compileall.compile_dir(pathlib.Path(django.__file__).parent, quiet=2)
+    def drop(self, name: str) -> None:
+        """Remove a database, whoever is connected to it."""
+        self._execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def _execute(self, statement: str) -> None:
+        with contextlib.closing(self.connect()) as connection, connection.cursor() as cursor:
+            cursor.execute(statement)
 
 
 @pytest.fixture(scope="session")
@@ -293,10 +303,7 @@ class Project:
             name = str(self.directory / f"{alias}.sqlite3")
         else:
             name = "test_" + uuid.uuid4().hex
-            connection = self.cluster.connect()
-            with connection.cursor() as cursor:
-                cursor.execute(f"CREATE DATABASE {name} OWNER {ROLE} TEMPLATE template0")
-            connection.close()
+            self.cluster.create(name)
         if alias != "default":
             self.settings(f"DATABASES[{alias!r}] = {{**DATABASES['default'], 'NAME': {name!r}}}")
         self.databases[alias] = name
@@ -337,11 +344,8 @@ class Project:
             shutil.rmtree(directory)
         shutil.rmtree(self.directory)
         if self.stack.engine == "postgresql":
-            connection = self.cluster.connect()
-            with connection.cursor() as cursor:
-                for name in self.databases.values():
-                    cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
-            connection.close()
+            for name in self.databases.values():
+                self.cluster.drop(name)
 
     def write(self, path: str, text: str | bytes) -> pathlib.Path:
         """Write a file below the project's directory; a text may be indented as a whole."""
@@ -406,6 +410,21 @@ class Project:
         assert "Traceback" not in result["msg"]
         assert "Traceback" not in result.get("output", "")
         return result
+
+    def migrate(self) -> None:
+        """Migrate a project that is as it was made: the module is run for the first one, the others get a copy."""
+        assert (self.directory / "site_/settings.py").read_text().strip() == SETTINGS.strip()
+        assert len(list((self.directory / "blog/migrations").iterdir())) == 2
+        known = self.cluster.migrated
+        if self.stack.engine == "sqlite3":
+            self.run("migrate")
+        elif self.stack.django not in known:
+            self.run("migrate")
+            known[self.stack.django] = f"{self.database}_migrated"
+            self.cluster.create(known[self.stack.django], self.database)
+        else:
+            self.cluster.drop(self.database)
+            self.cluster.create(self.database, known[self.stack.django])
 
     def predict_and_run(self, name: str, **arguments: Any) -> dict[str, Any]:
         """Run in check mode, for real, and again: the first changes nothing and says what the second does.

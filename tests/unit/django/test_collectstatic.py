@@ -246,7 +246,7 @@ def test_what_a_killed_run_left_behind_goes(site: Project) -> None:
     assert done["copied"] == []
 
 
-@pytest.mark.every_stack
+@pytest.mark.every_django
 def test_settings_of_a_stock_storage_are_kept(site: Project) -> None:
     """What is done in memory gives the files that Django's own command writes, byte for byte."""
     site.settings(OWN)

@@ -49,7 +49,7 @@ def test_check_mode_predicts_the_run(project: Project) -> None:
 
 
 def test_only_what_is_new_is_planned(project: Project) -> None:
-    project.run("migrate")
+    project.migrate()
     project.migration("0002_body", "0001_initial", ADD_BODY)
     done = project.predict_and_run("migrate")
     assert ids(done["applied"]) == ["blog.0002_body"]
@@ -58,7 +58,7 @@ def test_only_what_is_new_is_planned(project: Project) -> None:
 
 
 def test_nothing_pending_leaves_the_database_alone(project: Project) -> None:
-    project.run("migrate")
+    project.migrate()
     role_can_write = "ALTER DATABASE {} SET default_transaction_read_only = {}"
     project.sql(role_can_write.format(project.database, "on"))
     assert not project.run("migrate")["changed"]
@@ -113,7 +113,7 @@ def test_squashed_migration_is_recorded(project: Project) -> None:
 
 
 def test_failure_in_the_middle(project: Project) -> None:
-    project.run("migrate")
+    project.migrate()
     project.migration("0002_body", "0001_initial", ADD_BODY)
     project.migration("0003_bad", "0002_body", "migrations.RunSQL('SELECT * FROM no_such_table')")
     project.migration("0004_date", "0003_bad", ADD_DATE)
@@ -167,7 +167,7 @@ def test_run_that_ended_in_its_signals_is_resumed(project: Project, end: str) ->
 
 
 def test_eight_processes_at_once_apply_each_migration_once(project: Project) -> None:
-    project.run("migrate")
+    project.migrate()
     # All eight are there when each of them has a session for the lock besides its own.
     project.write(
         "blog/waiting.py",
@@ -217,7 +217,7 @@ def test_lock_held_for_too_long(project: Project) -> None:
 
 
 def test_stopped_by_the_timeout_then_converges(project: Project) -> None:
-    project.run("migrate")
+    project.migrate()
     project.migration("0002_body", "0001_initial", ADD_BODY)
     project.migration(
         "0003_slow", "0002_body", "migrations.RunPython(lambda *_: time.sleep(0 if 'FAST' in os.environ else 60))"
@@ -269,7 +269,7 @@ def test_question_makes_no_file(project: Project) -> None:
     assert name.exists()
 
 
-@pytest.mark.every_stack
+@pytest.mark.every_django
 def test_checks_of_the_project_fail_before_anything_is_done(project: Project) -> None:
     project.write(
         "blog/models.py",
@@ -303,7 +303,7 @@ def test_checks_of_the_project_fail_before_anything_is_done(project: Project) ->
 
 
 def test_run_that_failed_before_its_first_migration_is_not_resumed(project: Project) -> None:
-    project.run("migrate")
+    project.migrate()
     project.migration("0002_body", "0001_initial", ADD_BODY)
     models = project.directory / "blog/models.py"
     own = models.read_text()
@@ -428,7 +428,7 @@ def test_prune(project: Project) -> None:
 
 
 def test_prune_what_is_replaced_still(project: Project) -> None:
-    project.run("migrate")
+    project.migrate()
     initial = project.directory / "blog/migrations/0001_initial.py"
     squashed = initial.read_text().replace(
         "dependencies = []", "dependencies = []\n    replaces = [('blog', '0001_initial')]"
@@ -449,7 +449,7 @@ def test_all_bad_parameters_at_once(project: Project) -> None:
 
 
 def test_broken_migration(project: Project) -> None:
-    project.run("migrate")
+    project.migrate()
     project.write("blog/migrations/0002_broken.py", "import no_such_module")
     for check in (True, False):
         failed = project.fail("migrate", check=check)
@@ -460,7 +460,7 @@ def test_broken_migration(project: Project) -> None:
 
 
 def test_merge_migration(project: Project) -> None:
-    project.run("migrate")
+    project.migrate()
     project.migration("0002_body", "0001_initial", ADD_BODY)
     project.migration("0002_date", "0001_initial", ADD_DATE)
     project.write(
@@ -504,7 +504,7 @@ def test_custom_user_model(project: Project) -> None:
 
 
 def test_no_rights(project: Project) -> None:
-    project.run("migrate")
+    project.migrate()
     project.migration(
         "0002_new", "0001_initial", "migrations.CreateModel('New', [('id', models.AutoField(primary_key=True))])"
     )
@@ -528,7 +528,7 @@ def test_server_that_is_down(project: Project) -> None:
 
 
 def test_killed_in_the_middle_then_converges(project: Project) -> None:
-    project.run("migrate")
+    project.migrate()
     project.migration("0002_body", "0001_initial", ADD_BODY)
     kill = "migrations.RunPython(lambda *_: 'STOP' in os.environ and os.kill(os.getpid(), 9))"
     project.migration("0003_killed", "0002_body", f"{ADD_DATE}, {kill}")
@@ -540,7 +540,7 @@ def test_killed_in_the_middle_then_converges(project: Project) -> None:
 
 
 def test_failure_of_what_is_not_atomic(project: Project) -> None:
-    project.run("migrate")
+    project.migrate()
     project.migration("0002_body", "0001_initial", ADD_BODY + ", migrations.RunSQL('TABLE x')", atomic=False)
     failed = project.fail("migrate")
     assert failed["msg"].startswith(
@@ -554,7 +554,7 @@ def test_failure_of_what_is_not_atomic(project: Project) -> None:
 
 
 def test_sql_of_the_plan(project: Project) -> None:
-    project.run("migrate")
+    project.migrate()
     project.migration("0002_body", "0001_initial", f"{ADD_BODY}, migrations.RunPython(say)")
     # What Django's own command executes while it is asked for SQL.
     drop = "migrations.RunPython(lambda apps, editor: editor.execute('DROP TABLE blog_article'))"
@@ -600,7 +600,7 @@ def long_query(project: Project) -> Iterator[None]:
 
 
 def test_migration_makes_way_for_a_long_query(project: Project) -> None:
-    project.run("migrate")
+    project.migrate()
     project.migration("0002_body", "0001_initial", ADD_BODY)
     with long_query(project):
         call = project.start("migrate", lock_retries=1000, **QUICK)
@@ -617,7 +617,7 @@ def test_migration_makes_way_for_a_long_query(project: Project) -> None:
 
 @pytest.mark.parametrize(("atomic", "retries"), [(True, 2), (False, 0)])
 def test_long_query_that_does_not_end(project: Project, atomic: bool, retries: int) -> None:
-    project.run("migrate")
+    project.migrate()
     project.migration("0002_body", "0001_initial", ADD_BODY, atomic=atomic)
     with long_query(project):
         failed = project.fail("migrate", lock_retries=2, **QUICK)
@@ -658,7 +658,7 @@ def test_limits_hold_in_every_session(project: Project) -> None:
 
 
 def test_statement_that_takes_too_long(project: Project) -> None:
-    project.run("migrate")
+    project.migrate()
     project.migration("0002_slow", "0001_initial", "migrations.RunSQL('SELECT pg_sleep(60)')")
     failed = project.fail("migrate", statement_timeout=0.2)
     assert failed["msg"].startswith(
@@ -668,7 +668,7 @@ def test_statement_that_takes_too_long(project: Project) -> None:
 
 
 def test_index_is_built_concurrently_for_as_long_as_it_takes(project: Project) -> None:
-    project.run("migrate")
+    project.migrate()
     project.migration(
         "0002_index",
         "0001_initial",

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import HOST_STACKS, POSTGRES, STACKS, Cluster, Project, Stack, new_project
+from .conftest import IN_CONTAINER, MARKED, POSTGRES, Cluster, Project, Stack, new_project
 
 EXERCISE = pathlib.Path(__file__).with_name("exercise.py")
 TITLE = "title = models.CharField(max_length=20)"
@@ -364,10 +364,6 @@ CASES = [
 ]  # fmt: skip
 
 
-# The newest Django takes another interpreter than this machine's.
-IN_CONTAINER = next(stack for stack in STACKS if stack.place)
-
-
 def cases_of(stack: Stack) -> list[Case]:
     """Return the cases that are tried on a stack; a sample will do where Django's last releases differ little."""
     return [case for case in CASES[:: 3 if stack is IN_CONTAINER else 1] if case.exists_on(stack)]
@@ -483,7 +479,7 @@ def observed(
     ("stack", "case"),
     [
         pytest.param(stack, case, id=f"{stack}-{case.name}")
-        for stack in [*HOST_STACKS, IN_CONTAINER]
+        for stack in MARKED["every_django"]
         for case in cases_of(stack)
     ],
     indirect=["stack"],

@@ -37,9 +37,9 @@ def refused(project: Project, **arguments: Any) -> dict[str, Any]:
     return done
 
 
-@pytest.mark.every_stack
+@pytest.mark.every_django
 def test_enforce_refuses_with_all_findings(project: Project) -> None:
-    project.run("migrate")
+    project.migrate()
     project.migration("0002_body", "0001_initial", ADD)
     project.migration("0003_python", "0002_body", PYTHON)
     project.migration("0004_title", "0003_python", f"{REMOVE}, {PYTHON}")
@@ -71,7 +71,7 @@ def test_enforce_refuses_with_all_findings(project: Project) -> None:
 
 
 def test_warn_migrates_with_warnings(project: Project) -> None:
-    project.run("migrate")
+    project.migrate()
     project.migration("0002_body", "0001_initial", ADD)
     project.migration("0003_title", "0002_body", REMOVE)
     predicted = project.run("migrate", check=True)
@@ -88,7 +88,7 @@ def test_warn_migrates_with_warnings(project: Project) -> None:
 
 
 def test_off_judges_nothing(project: Project) -> None:
-    project.run("migrate")
+    project.migrate()
     project.migration("0002_title", "0001_initial", REMOVE, deployment_safety="nonsense")
     done = project.predict_and_run("migrate", safety="off")
     assert done["safety"] == {"verdict": None, "migrations": [], "not_judged": {"default": "safety is off"}}
@@ -123,7 +123,7 @@ def test_one_of_several_databases_refuses_for_all(project: Project) -> None:
 def test_migration_that_has_been_reviewed(
     project: Project, declared: str, operation: str, verdict: str, reviewed: str
 ) -> None:
-    project.run("migrate")
+    project.migrate()
     project.migration("0002_reviewed", "0001_initial", operation, deployment_safety=declared)
     step = project.run("migrate", check=True)["safety"]["migrations"][0]
     assert (step["verdict"], step["reviewed"]) == (verdict, reviewed)
@@ -137,7 +137,7 @@ def test_migration_that_has_been_reviewed(
 
 @pytest.mark.parametrize("declared", ["compatible", "compatible: ", "fine: really", True])
 def test_declaration_that_says_nothing(project: Project, declared: Any) -> None:
-    project.run("migrate")
+    project.migrate()
     project.migration("0002_title", "0001_initial", REMOVE, deployment_safety=declared)
     for check in (True, False):
         assert project.fail("migrate", check=check)["msg"] == (
@@ -169,14 +169,14 @@ def test_way_back_is_judged_by_what_it_does(project: Project) -> None:
 
 
 def test_what_is_only_recorded_is_not_judged(project: Project) -> None:
-    project.run("migrate")
+    project.migrate()
     project.migration("0002_title", "0001_initial", REMOVE)
     done = project.predict_and_run("migrate", safety="enforce", fake=True)
     assert done["safety"]["not_judged"] == {"default": "nothing is run, only recorded"}
 
 
 def test_nothing_is_written_while_judging(project: Project) -> None:
-    project.run("migrate")
+    project.migrate()
     project.migration("0002_own", "0001_initial", "Own()")
     path = project.directory / "blog/migrations/0002_own.py"
     path.write_text(
@@ -240,7 +240,7 @@ def insert(project: Project) -> None:
 
 
 def test_index_keeps_others_from_writing(project: Project) -> None:
-    project.run("migrate")
+    project.migrate()
     fill(project)
     # The rest of the migration takes as long as the building of a larger index.
     wait = "migrations.RunSQL('SELECT pg_advisory_lock(1)')"
@@ -285,7 +285,7 @@ def test_upsert_while_its_constraint_is_replaced(project: Project, atomic: bool)
 
 
 def test_index_that_is_built_concurrently_does_not(project: Project) -> None:
-    project.run("migrate")
+    project.migrate()
     fill(project)
     project.migration(
         "0002_index",

@@ -69,7 +69,7 @@ def use_model(project: Project, code: str) -> None:
 @pytest.fixture
 def migrated(project: Project) -> Project:
     """A project with all of its tables."""
-    project.run("migrate")
+    project.migrate()
     return project
 
 
