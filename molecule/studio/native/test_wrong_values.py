@@ -1,0 +1,107 @@
+"""A value that is wrong ends a deployment before anything that serves is touched.
+
+It says the variable's name, and the tool's own words.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from behaviour.hosts import playbook
+from behaviour.platforms import Platform
+from behaviour.visitor import Site
+from testinfra.host import Host
+
+SOURCE = Path(__file__).parents[3] / "examples/studio"
+
+
+class Wrong(NamedTuple):
+    """What is said wrongly, and what a run says of it."""
+
+    name: str
+    values: dict[str, Any]
+    says: list[str]
+
+
+WRONG = [
+    Wrong(
+        "no such settings module",
+        {"edusphere_app_settings_module": "studio.no_settings"},
+        ["edusphere_app_settings_module", "no module studio.no_settings in the application"],
+    ),
+    Wrong(
+        "a build command that fails",
+        {"edusphere_app_build_commands": [["python", "-c", "raise SystemExit('the reason why')"]]},
+        ["edusphere_app_build_commands", "the reason why"],
+    ),
+    Wrong(
+        "an output directory that is not there",
+        {"edusphere_app_frontend_dist": "web/elsewhere"},
+        ["edusphere_app_frontend_dist", "web/elsewhere"],
+    ),
+    Wrong(
+        "a deploy key that cannot be read",
+        {
+            "edusphere_app_source_type": "git",
+            "edusphere_app_source": "git@forge.test:studio.git",
+            "release_git_key_file": "/root/no-key",
+        },
+        ["release_git_key_file", "/root/no-key"],
+    ),
+]
+
+
+@pytest.fixture(autouse=True)
+def untouched(vm: Host, platform: Platform, site: Site) -> Iterator[None]:
+    """Fail unless what serves is as it was, and nothing half-made can be chosen."""
+    releases = "ls /srv/edusphere/releases"
+    before = platform.live, platform.start, vm.check_output(releases)
+    yield
+    assert (platform.live, platform.start, vm.check_output(releases)) == before
+    assert site.get("/").status_code == 200
+
+
+def refused(**values: Any) -> str:
+    """What a run with these values says, which must fail."""
+    run = playbook(f"--extra-vars={json.dumps(values)}", "--tags=app", check=False)
+    assert run.returncode != 0
+    return " ".join((run.stdout + run.stderr).split()).replace("''", "'")
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: wrong.name)
+def test_a_wrong_value(wrong: Wrong) -> None:
+    said = refused(**wrong.values)
+    assert [words for words in wrong.says if words not in said] == []
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "says"),
+    [
+        (
+            "pyproject.toml",
+            '"channels (',
+            '"channels-redis-fork", "channels (',
+            ["edusphere_app_requirements", "poetry lock"],
+        ),
+        (
+            "web/package.json",
+            '"vue":',
+            '"left-pad": "1.3.0", "vue":',
+            ["frontend_install_command", "ERR_PNPM_OUTDATED_LOCKFILE"],
+        ),
+    ],
+)
+def test_a_lock_out_of_step(tmp_path: Path, file: str, old: str, new: str, says: list[str]) -> None:
+    """With what pins the Python environment, and with the frontend's."""
+    source = tmp_path / "studio"
+    shutil.copytree(SOURCE, source, ignore=shutil.ignore_patterns("node_modules", ".venv", "build", "__pycache__"))
+    manifest = source / file
+    assert old in manifest.read_text()
+    manifest.write_text(manifest.read_text().replace(old, new, 1))
+    said = refused(edusphere_app_source=str(source))
+    assert [words for words in says if words not in said] == []
