@@ -11,8 +11,8 @@ export RUFF_CACHE_DIR := $(CURDIR)/.cache/ruff
 export PYTHONDONTWRITEBYTECODE := 1
 # In the order of `make test`: what tells soonest comes first.
 PARTS := lint unit sanity molecule+e2e
-# The longest first: two run at a time, and the last one should not be alone for long.
-LONGEST := compose interrupted default compose-tiers tiers
+# The longest first: several run at a time, and the last one should not be alone for long.
+LONGEST := compose interrupted default compose-tiers tiers studio studio-compose
 SCENARIOS := $(LONGEST) $(filter-out $(LONGEST),$(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml)))
 
 # The collection that is worth installing by itself.
