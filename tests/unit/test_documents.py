@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,3 +15,15 @@ def test_variables_page_is_not_stale() -> None:
     page = subprocess.run([sys.executable, ROOT / "scripts/variables.py"], capture_output=True, text=True, check=True)
     written = (ROOT / "docs/variables.md").read_text()
     assert written == page.stdout, "docs/variables.md is stale: run `make docs` and commit it."
+
+
+def test_what_proves_each_need_of_an_application_is_there() -> None:
+    """docs/applications.md names scenarios and files of tests that exist, one at least for each need."""
+    page = (ROOT / "docs/applications.md").read_text()
+    rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| ")][2:]
+    assert len(rows) > 20
+    for need, _variables, proof in rows:
+        named = [ROOT / path for path in re.findall(r"tests/[\w/]+\.py", proof)]
+        named += [ROOT / "molecule" / scenario for scenario in re.findall(r"`([\w-]+)`", proof)]
+        assert named, need
+        assert [path for path in named if not path.exists()] == [], need

@@ -92,7 +92,7 @@ def test_a_wrong_value(wrong: Wrong) -> None:
             "web/package.json",
             '"vue":',
             '"left-pad": "1.3.0", "vue":',
-            ["frontend_install_command", "ERR_PNPM_OUTDATED_LOCKFILE"],
+            ["edusphere_app_frontend_install_command", "ERR_PNPM_OUTDATED_LOCKFILE"],
         ),
     ],
 )

@@ -17,7 +17,7 @@ import requests
 from behaviour.browser import SECONDS, chromium
 from behaviour.hosts import playbook, variables_of
 from behaviour.picture import png
-from behaviour.platforms import Platform
+from behaviour.platforms import Platform, Stack
 from behaviour.visitor import Site
 from playwright.sync_api import expect
 from testinfra.host import Host
@@ -25,6 +25,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 MIB = 1024**2
 WORK_SECONDS = 60
+WORK = ("worker", "beat")
 # Of each process that beats, how often its sign of life is seen in some seconds.
 BEAT_SECONDS = 8
 
@@ -170,10 +171,15 @@ def test_one_beats(guest: Guest) -> None:
     assert len(beats(guest)) == 1
 
 
-def test_status_shows_the_processes() -> None:
-    said = playbook(name="playbooks/status.yml").stdout
-    assert re.search(r"worker\b", said)
-    assert re.search(r"beat\b", said)
+def test_status_shows_the_processes(platform: Platform) -> None:
+    """And that the worker, which can be asked, is well."""
+    services = "".join(
+        line for line in playbook(name="playbooks/status.yml").stdout.splitlines() if re.match(r" *Services ", line)
+    )
+    well = {"worker": "healthy", "beat": "running"} if isinstance(platform, Stack) else dict.fromkeys(WORK, "running")
+    for name, state in well.items():
+        assert re.search(rf"edusphere-{name}[-@]\w+ {state}(,|$)", services), services
+    assert "unhealthy" not in services
 
 
 @pytest.fixture

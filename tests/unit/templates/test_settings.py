@@ -27,7 +27,12 @@ SETTINGS = {
         {"name": "beat", "command": ["celery", "beat"], "scope": "site"},
     ],
 }
-HOSTS: dict[str, dict[str, str]] = {"here": {}, "there": {}, "container": {"edusphere_mode": "compose"}}
+HOSTS: dict[str, dict[str, str]] = {
+    "here": {},
+    "there": {},
+    "container": {"edusphere_mode": "compose"},
+    "managed": {"edusphere_database_host": "fd00::2", "edusphere_redis_host": "fd00::3"},
+}
 GROUPS = {"app": ["there", "here", "container"], "database": ["here", "container"], "cache": ["here", "container"]}
 NAMES = ("edusphere_database_url", "edusphere_redis_url", "edusphere_processes")
 
@@ -74,6 +79,7 @@ def derived(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
         ("here", "127.0.0.1:5432", ""),
         ("there", "192.0.2.1:5432", "sslmode=require"),
         ("container", "postgres:5432", ""),
+        ("managed", "[fd00::2]:5432", "sslmode=require"),
     ],
 )
 def test_database_url(derived: dict[str, dict[str, Any]], host: str, address: str, query: str) -> None:
@@ -85,7 +91,13 @@ def test_database_url(derived: dict[str, dict[str, Any]], host: str, address: st
 
 
 @pytest.mark.parametrize(
-    ("host", "address"), [("here", "127.0.0.1:6379"), ("there", "192.0.2.1:6379"), ("container", "redis:6379")]
+    ("host", "address"),
+    [
+        ("here", "127.0.0.1:6379"),
+        ("there", "192.0.2.1:6379"),
+        ("container", "redis:6379"),
+        ("managed", "[fd00::3]:6379"),
+    ],
 )
 def test_redis_url(derived: dict[str, dict[str, Any]], host: str, address: str) -> None:
     url = urlsplit(derived[host]["edusphere_redis_url"])

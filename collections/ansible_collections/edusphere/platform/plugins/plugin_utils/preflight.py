@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import signal
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -249,11 +250,13 @@ def _processes(settings: Mapping[str, Any]) -> Iterator[str]:
             yield f"{where} is there twice; give each process a name of its own"
         seen.add(name)
         yield from (f"{where}: command: {problem}" for problem in _command(process["command"]))
+        if not re.fullmatch(r"(?:/[\w.+-]+)+|[\w.+-]+", (process["command"] or [""])[0]):
+            yield f"{where}: command: its first word is a program's name in the release's environment, or a path from /"
         if process.get("health"):
             yield from (f"{where}: health: {problem}" for problem in _command(process["health"]))
         if process.get("stop_timeout", 60) < 1:
             yield f"{where}: stop_timeout must be 1 or more"
-        if not re.fullmatch(r"SIG[A-Z0-9]+", process.get("stop_signal", "SIGTERM")):
+        if process.get("stop_signal", "SIGTERM") not in signal.Signals.__members__:
             yield f"{where}: stop_signal: {process['stop_signal']!r} is no signal, such as SIGTERM"
         try:
             env_file(process.get("environment", {}))
@@ -460,7 +463,7 @@ def _prefixes(settings: Mapping[str, Any]) -> Iterator[str]:
     seen: dict[str, str] = {}
     for name, prefix in (*proxied, *served):
         below = prefix.rstrip("/") + "/"
-        if not re.fullmatch(r"/(?:[^\s/?#;{}\"'\\$]+/)*", below) or "//" in prefix:
+        if not prefix or not re.fullmatch(r"/(?:[^\s/?#;,{}\"'\\$]+/)*", below) or "//" in prefix:
             yield f"{name}: {prefix!r} is no path that starts with a slash"
         elif prefix != below and name in ("edusphere_app_static_url", "edusphere_app_media_url"):
             yield f"{name}: {prefix!r} must end with a slash, as Django's does"
