@@ -27,3 +27,10 @@ def test_what_proves_each_need_of_an_application_is_there() -> None:
         named += [ROOT / "molecule" / scenario for scenario in re.findall(r"`([\w-]+)`", proof)]
         assert named, need
         assert [path for path in named if not path.exists()] == [], need
+
+
+def test_descriptions_are_not_templates() -> None:
+    """Ansible fills in the templates of a whole specification when it validates a role's arguments, secrets too."""
+    specs = sorted(ROOT.glob("roles/*/meta/argument_specs.yml"))
+    assert len(specs) > 10
+    assert [str(spec) for spec in specs if "{{" in spec.read_text()] == []

@@ -631,7 +631,12 @@ def test_hosts_from_registered_results() -> None:
         "v": {"settings": {"a": 1}, "problems": ["p"], "becomes": True},
     }
     assert host_of("one", results, "s", "v") == Host(
-        name="one", settings={"a": 1}, problems=["p"], survey=None, unreachable="cannot be reached: Failed to connect"
+        name="one",
+        settings={"a": 1},
+        problems=["p"],
+        survey=None,
+        unreachable="cannot be reached; is it up, and are its ansible_host, ansible_user and key right? "
+        "Failed to connect",
     )
     strange = host_of("one", {"s": {"stdout": "", "stderr": "no shell for you", "rc": 1}}, "s", "v")
     assert strange.unreachable.endswith("it said: no shell for you")

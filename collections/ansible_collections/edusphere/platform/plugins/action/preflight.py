@@ -129,7 +129,8 @@ def repository(source: str) -> Repository:
 def look(result: Mapping[str, Any]) -> tuple[Survey | None, str]:
     """The survey in the result of the task that took it, or why there is none."""
     if result.get("unreachable"):
-        return None, f"cannot be reached: {str(result.get('msg', '')).removeprefix('Task failed: ').strip()}"
+        said = str(result.get("msg", "")).removeprefix("Task failed: ").strip()
+        return None, f"cannot be reached; is it up, and are its ansible_host, ansible_user and key right? {said}"
     try:
         return parse(str(result.get("stdout", ""))), ""
     except (ValueError, IndexError, KeyError) as error:

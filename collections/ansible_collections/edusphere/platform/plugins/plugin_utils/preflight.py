@@ -46,6 +46,9 @@ SECRETS = {
 }
 
 # Accounts and directories that exist on a Debian machine, or that the platform makes beside the site's own.
+# The domain of inventories/prod and inventories/staging, until an operator sets theirs.
+PLACEHOLDER = "edusphere.example.org"
+LOCAL_NAMES = ("localhost", "127.0.0.1")
 TAKEN_NAMES = {"backup", "mail", "man", "news", "nginx", "postgres", "postgresql", "redis", "root", "ssh", "www-data"}
 
 # Services of the stack, and units and programs that are named after the site.
@@ -169,7 +172,12 @@ def _identity(settings: Mapping[str, Any]) -> Iterator[str]:
         elif alias == settings.get("edusphere_domain"):
             yield f"edusphere_domain_aliases: {alias!r} is edusphere_domain already; remove it"
     url = settings.get("edusphere_public_url")
-    if url is not None and not re.fullmatch(r"https?://[^\s/?#]+", url):
+    # Of a domain that is wrong it is made.
+    if (
+        url is not None
+        and is_host_name(settings.get("edusphere_domain", ""))
+        and not re.fullmatch(r"https?://[^\s/?#]+", url)
+    ):
         yield f"edusphere_public_url: {url!r} must be a scheme, a host and perhaps a port, without a slash at the end"
     address = settings.get("edusphere_private_address")
     if address is not None and not _is_address(address):
@@ -201,7 +209,7 @@ def _application(settings: Mapping[str, Any]) -> Iterator[str]:
     if expected is not None and not _compiles(expected):
         yield f"edusphere_app_readiness_expect: {expected!r} is no regular expression"
     host = settings.get("edusphere_app_health_host")
-    if host is not None and not is_host_name(re.sub(r":[0-9]+$", "", host)):
+    if host not in (None, settings.get("edusphere_domain")) and not is_host_name(re.sub(r":[0-9]+$", "", host)):
         yield f"edusphere_app_health_host: {host!r} is no host name, with a port or without"
     for name in ("edusphere_app_liveness_path", "edusphere_app_readiness_path"):
         if name in settings and not str(settings[name]).startswith("/"):
@@ -741,11 +749,30 @@ def _between_hosts(site: Site) -> Iterator[str]:
         yield f"group app: a release is built once, so all app hosts and the builder must be of one system ({listing})"
 
 
+def _exposures(settings: Mapping[str, Any]) -> Iterator[str]:
+    """What a site that people are to use should not stay with."""
+    domain = str(settings.get("edusphere_domain", ""))
+    if domain.endswith(PLACEHOLDER):
+        yield f"edusphere_domain: {domain} is the example's; set the name that people type"
+    elif (
+        settings.get("edusphere_tls") == "off"
+        and settings.get("edusphere_environment") == "production"
+        and str(settings.get("edusphere_public_url", "")).startswith("http://")
+        and domain not in LOCAL_NAMES
+        and not domain.endswith(".test")  # RFC 2606 keeps it for tests.
+    ):
+        yield (
+            f"edusphere_tls: is off, so passwords travel to {domain} in the clear; set it to provided, or "
+            "edusphere_public_url to https://… where something in front of the edge ends TLS"
+        )
+
+
 def _notices(site: Site) -> Iterator[str]:
     """What is no problem, and still worth knowing."""
     for host in site.hosts:
         if host.survey and (host.survey.os.get("ID", ""), host.survey.os.get("VERSION_ID", "")) in UNTESTED_SYSTEMS:
             yield f"host {host.name}: runs {host.survey.os.get('PRETTY_NAME')}, on which this is not tested"
+    yield from dict.fromkeys(notice for host in site.hosts for notice in _exposures(host.settings))
     app = site.groups.get("app", ())
     native = [host for host in site.hosts if host.name in app and host.settings.get("edusphere_mode") != "compose"]
     if len(app) > 1 and any(not host.settings.get("edusphere_uid") for host in native):
