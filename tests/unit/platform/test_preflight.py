@@ -323,10 +323,20 @@ def test_dockerfiles_of_the_application(settings: dict[str, Any], source: Path, 
 
 
 def test_a_leading_dollar(settings: dict[str, Any]) -> None:
-    dollar = {**settings, "edusphere_secret_key": "$" + GOOD, "edusphere_app_secrets": {"TOKEN": "$x"}}
+    worker = {"name": "worker", "command": ["celery", "worker"], "environment": {"QUEUE": "$y"}}
+    dollar = {
+        **settings,
+        "edusphere_secret_key": "$" + GOOD,
+        "edusphere_app_secrets": {"TOKEN": "$x"},
+        "edusphere_app_processes": [worker],
+    }
     assert problems(one(dollar)) == []
     found = problems(one({**dollar, "edusphere_app_forbid_leading_dollar": True}))
-    assert [problem.partition(":")[0] for problem in found] == ["edusphere_secret_key", "edusphere_app_secrets.TOKEN"]
+    assert [problem.partition(": begins with")[0] for problem in found] == [
+        "edusphere_secret_key",
+        "edusphere_app_secrets.TOKEN",
+        "edusphere_app_processes: 'worker': environment.QUEUE",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -306,6 +306,9 @@ def _secrets(settings: Mapping[str, Any]) -> Iterator[str]:
                 env_file({key: value})
             except AnsibleFilterError as error:
                 yield f"{group}: {_reason(error)}"
+    for process in settings.get("edusphere_app_processes", []):
+        for key, value in (process.get("environment") or {}).items():
+            values[f"edusphere_app_processes: {process['name']!r}: environment.{key}"] = value
     for name, value in values.items():
         if forbid_dollar and str(value).startswith("$"):
             yield (
