@@ -121,7 +121,7 @@ def image(pushed: str, registry: Registry) -> Callable[..., dict[str, Any]]:
             **registry.settings(),
             "edusphere_app_source_type": "image",
             "edusphere_app_source": pushed,
-            "edusphere_app_version": "from-registry",
+            "edusphere_version": "from-registry",
             **changes,
         }
 
@@ -182,7 +182,7 @@ def test_the_applications_own_dockerfiles(vm: Host, site: Site, stack: Stack, tm
     )
     run(
         edusphere_app_source=str(source),
-        edusphere_app_version="own",
+        edusphere_version="own",
         edusphere_app_dockerfile="docker/backend.Dockerfile",
         edusphere_app_frontend_dockerfile="docker/frontend.Dockerfile",
         edusphere_backend_replicas=2,
@@ -202,7 +202,7 @@ def test_the_applications_own_dockerfiles(vm: Host, site: Site, stack: Stack, tm
 def test_a_full_disk(vm: Host) -> None:
     vm.check_output("mount -t tmpfs -o size=64k tmpfs /srv/edusphere/releases")
     try:
-        said = run("--tags=app", check=False, edusphere_app_version="no-room")
+        said = run("--tags=app", check=False, edusphere_version="no-room")
     finally:
         vm.check_output("umount /srv/edusphere/releases")
     assert "No space left on device" in said

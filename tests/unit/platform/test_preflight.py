@@ -392,12 +392,12 @@ def test_a_revision_that_the_repository_lacks(
     ):
         subprocess.run([*git, *command], check=True)
     found = repository(str(tmp_path))
-    changes = {"edusphere_app_source_type": "git", "edusphere_app_source": source, "edusphere_app_version": version}
+    changes = {"edusphere_app_source_type": "git", "edusphere_app_source": source, "edusphere_version": version}
     site = dataclasses.replace(one({**settings, **changes}), repositories={source: found})
     if known:
         assert problems(site) == []
     else:
-        assert only(site).startswith("edusphere_app_version: git://git.example.org/")
+        assert only(site).startswith("edusphere_version: git://git.example.org/")
 
 
 def test_a_repository_out_of_reach_is_a_notice(settings: dict[str, Any], tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ EXAMPLES = r"""
 - name: Name the release
   ansible.builtin.set_fact:
     __release_id: >-
-      {{ edusphere_app_version | edusphere.platform.release_id({'source': __source.digest, 'architecture': 'x86_64'}) }}
+      {{ edusphere_version | edusphere.platform.release_id({'source': __source.digest, 'architecture': 'x86_64'}) }}
 """
 
 RETURN = r"""

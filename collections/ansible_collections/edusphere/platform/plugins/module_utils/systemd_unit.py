@@ -58,6 +58,7 @@ PROPERTIES = (
     "InvocationID",
     "LoadError",
     "LoadState",
+    "MainPID",
     "NeedDaemonReload",
     "RemainAfterExit",
     "Result",
@@ -95,6 +96,8 @@ class Unit(t.NamedTuple):
     finishes: bool
     """A oneshot unit that is inactive again once it has done its work."""
     result: str
+    main_pid: int
+    """0 when nothing runs."""
 
     @property
     def exists(self) -> bool:
@@ -171,6 +174,7 @@ def parse_unit(properties: t.Mapping[str, str], now: float, now_monotonic: float
         need_daemon_reload=properties["NeedDaemonReload"] == "yes" or files != loaded,
         finishes=properties.get("Type") == "oneshot" and properties.get("RemainAfterExit") == "no",
         result=properties.get("Result", ""),
+        main_pid=int(properties.get("MainPID") or 0),
     )
 
 

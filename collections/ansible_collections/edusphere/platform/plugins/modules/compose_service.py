@@ -41,6 +41,8 @@ attributes:
   diff_mode:
     description: Says image, hash of the configuration and state of each container, and no values of the environment.
     support: full
+extends_documentation_fragment:
+  - edusphere.platform.drain
 options:
   project_dir:
     description:
@@ -173,6 +175,9 @@ EXAMPLES = r"""
     replicas: 2
     environment:
       RELEASE: 2.1.0-4f1c
+    drain_time: 30
+    drain_proxy: nginx
+    drain_proxy_files: [/srv/edusphere/stack/nginx/site.conf]
 """
 
 RETURN = r"""
@@ -250,6 +255,7 @@ from ansible_collections.edusphere.platform.plugins.module_utils.compose import 
     record_path,
     unread,
 )
+from ansible_collections.edusphere.platform.plugins.module_utils.drain import PARAMETERS, UNSETTLED, drain, settle
 from ansible_collections.edusphere.platform.plugins.module_utils.read_files import Files, digests, survey, write_record
 
 POLL = 0.5  # Seconds between two looks at a container's health.
@@ -386,6 +392,17 @@ class Stack:
                 )
         if problems:
             raise ComposeError("\n".join(problems))
+
+    def empty(self) -> None:
+        """Take the connections of what is to be retired away over a time, once nginx brings no new ones."""
+        seconds, proxy = self.params["drain_time"], self.params["drain_proxy"]
+        leaving = [c for service in self.services for c in self.plan(service).remove if c.status == "running"]
+        if not leaving or seconds <= 0:
+            return
+        mains = [container.pid for container in self.docker.containers(self.project, [proxy])] if proxy else []
+        if mains and not settle(mains, self.params["drain_proxy_files"]):
+            raise ComposeError(UNSETTLED % (proxy, ", ".join(container.name for container in leaving)))
+        drain([container.pid for container in leaving], seconds)
 
     def pullable(self, service: str) -> bool:
         definition = self.model["services"][service]
@@ -613,6 +630,7 @@ def run(module: AnsibleModule) -> t.Dict[str, t.Any]:
     stack = Stack(module)
     if stack.state == "retired" and not stack.check_mode:
         stack.check_retirement()
+        stack.empty()
     guesses = pull_images(stack)
     plans = {service: stack.plan(service) for service in stack.services}
 
@@ -670,6 +688,8 @@ def check_parameters(params: t.Mapping[str, t.Any]) -> None:
         problems.append("beside: only with state: present")
     if params["timeout"] < 1:
         problems.append("timeout: it is at least 1 (seconds)")
+    if params["drain_time"] and params["state"] != "retired":
+        problems.append("drain_time: only with state: retired")
     problems += [
         "environment: %s is not a string; quote it" % name
         for name, value in params["environment"].items()
@@ -750,6 +770,7 @@ def keep_record(
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
+            **PARAMETERS,
             "project_dir": {"type": "path", "required": True},
             "services": {"type": "list", "elements": "str", "required": True},
             "state": {"type": "str", "choices": ["present", "absent", "retired"], "default": "present"},

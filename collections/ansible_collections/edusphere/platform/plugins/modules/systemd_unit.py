@@ -32,6 +32,7 @@ attributes:
     support: full
 extends_documentation_fragment:
   - edusphere.platform.systemd_unit
+  - edusphere.platform.drain
 options:
   state:
     description:
@@ -81,6 +82,9 @@ EXAMPLES = r"""
     name: edusphere-backend@b
     state: stopped
     enabled: false
+    drain_time: 30
+    drain_proxy: nginx
+    drain_proxy_files: [/etc/nginx/sites-enabled/edusphere.conf]
 """
 
 RETURN = r"""
@@ -123,6 +127,12 @@ import typing as t
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.edusphere.platform.plugins.module_utils.drain import (
+    PARAMETERS,
+    UNSETTLED,
+    drain,
+    settle,
+)
 from ansible_collections.edusphere.platform.plugins.module_utils.read_files import digests, write_record
 from ansible_collections.edusphere.platform.plugins.module_utils.systemd_unit import (
     Decision,
@@ -135,6 +145,7 @@ from ansible_collections.edusphere.platform.plugins.module_utils.systemd_unit im
     dump_record,
     inspect,
     record_path,
+    unit_name,
 )
 
 DONE = {"none": "none", "adopt": "adopted", "start": "started", "restart": "restarted", "reload": "reloaded"}
@@ -257,9 +268,19 @@ def stop(module: AnsibleModule, systemctl: Systemctl, unit: Unit) -> Outcome:
     reason = "it is wanted stopped"
     if module.check_mode:
         return Outcome("stopped", reason, unit)
+    if unit.running and module.params["drain_time"] > 0:
+        empty(module, systemctl, unit)
     systemctl.do("stop", unit.name)
     Path(record_path(unit.name)).unlink(missing_ok=True)
     return Outcome("stopped", reason, systemctl.show(unit.name))
+
+
+def empty(module: AnsibleModule, systemctl: Systemctl, unit: Unit) -> None:
+    """Take the unit's connections away over a time, once the proxy before it brings no new ones."""
+    proxy: t.Optional[str] = module.params["drain_proxy"]
+    if proxy and not settle([systemctl.show(unit_name(proxy)).main_pid], module.params["drain_proxy_files"]):
+        raise UnitError(UNSETTLED % (proxy, unit.name))
+    drain([unit.main_pid], module.params["drain_time"])
 
 
 def difference(unit: Unit, outcome: Outcome, enabled_changed: bool, enabled: t.Optional[bool]) -> t.Dict[str, str]:
@@ -283,6 +304,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **argument_spec(),
+            **PARAMETERS,
             "state": {"type": "str", "choices": ["started", "stopped"]},
             "enabled": {"type": "bool"},
             "validate": {"type": "list", "elements": "str", "default": []},

@@ -384,12 +384,12 @@ def _git(source: str, settings: Mapping[str, Any], repository: Repository) -> It
             f"edusphere_app_source: {source!r} is no address of a git repository, "
             "such as https://git.example.org/learn.git or git@git.example.org:learn.git"
         )
-    version = settings.get("edusphere_app_version")
+    version = settings.get("edusphere_version")
     if version == "":
-        yield "edusphere_app_version: is empty; name a branch, a tag or a commit"
+        yield "edusphere_version: is empty; name a branch, a tag or a commit"
     elif version and repository.names is not None and version not in repository.names and not is_commit(version):
         yield (
-            f"edusphere_app_version: {without_password(source)} has no branch and no tag {version!r}; "
+            f"edusphere_version: {without_password(source)} has no branch and no tag {version!r}; "
             "correct it, or push it there"
         )
 
