@@ -29,6 +29,7 @@ def unit(**changes: object) -> su.Unit:
         "need_daemon_reload": False,
         "finishes": False,
         "result": "success",
+        "main_pid": 1,
     }
     return su.Unit(**{**values, **changes})  # type: ignore[arg-type]
 
