@@ -44,7 +44,7 @@ class Plan:
     """WebSocket clients."""
     rooms: int = 10
     users: int = 5
-    messages: float = 20
+    messages: float = 10
     """Messages a second, of all clients together."""
     seed: int = 1
 
@@ -102,7 +102,7 @@ class Figures:
 
     @property
     def waits(self) -> list[float]:
-        """Milliseconds from a message to its acknowledgement, in order; those of its author without a connection too."""
+        """Milliseconds from a message to its acknowledgement, in order; its author may have been disconnected."""
         return self._samples("waits")
 
     @property
@@ -195,7 +195,8 @@ class Load:
     def audit(self) -> dict[str, Any]:
         """Let the chat come to rest, and compare what was acknowledged and heard with what the site has stored.
 
-        `lost`, `doubled`, `strange`, `misheard`, `unacked`, `behind`, `wrong` and `rooms_lost` are lists of what must not be.
+        What must not be is in lists: `lost`, `doubled`, `strange`, `misheard`, `unacked`, `behind`, `wrong` and
+        `rooms_lost`.
         """
         return dict(self.ask("audit"))
 
@@ -209,8 +210,8 @@ def discrepancies(audit: dict[str, Any]) -> dict[str, list[str]]:
 def load(visitors: str, site: Site, *others: str, log: Path, **wishes: Any) -> Iterator[Load]:
     """Load on a site from a host of the inventory, for as long as the context lasts.
 
-    `others` are the addresses of the site's other edges, `log` is where the progress is written, and `wishes` are fields
-    of Plan. Returns once everybody is connected and each kind of request was answered.
+    `others` are the addresses of the site's other edges, `log` is where the progress is written, and `wishes` are
+    fields of Plan. Returns once everybody is connected and each kind of request was answered.
     """
     plan = Plan(
         url=site.url,

@@ -4,10 +4,10 @@ It needs Debian's python3-aiohttp and nothing of this repository. The first line
 (behaviour.load.Plan as JSON); every further line is a question, answered by one line of JSON on standard output.
 It ends with its input.
 
-Requests start on schedule, whatever becomes of those before them, and none is ever sent again: each has the right status
-and a body that is the page asked for, or has failed. WebSocket clients do what the application's own client does
-(frontend/src/chat/client.ts): they come back after a wait that is drawn at random, say what they saw last, and send again
-what was not acknowledged, under its old id. Times are seconds since the program began.
+Requests start on schedule, whatever becomes of those before them, and none is ever sent again: each has the right
+status and a body that is the page asked for, or has failed. WebSocket clients do what the application's own client does
+(frontend/src/chat/client.ts): they come back after a wait that is drawn at random, say what they saw last, and send
+again what was not acknowledged, under its old id. Times are seconds since the program began.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ SILENCE_SECONDS = 50
 SETTLE_SECONDS = 60
 PAGE = 200
 
-# Of each hundred requests. Most are nginx' own, as with browsers: each of the others costs the server a hundred times as much.
+# Of each hundred requests. Most are nginx' own, as with browsers: each of the others costs a hundred times as much.
 SHARES = {
     "index": 18,
     "asset": 16,
@@ -105,7 +105,7 @@ class Address(AbstractResolver):
         self.address = address
         self.port = port
 
-    async def resolve(self, host: str, port: int = 0, family: Any = 0) -> list[ResolveResult]:  # noqa: ARG002
+    async def resolve(self, host: str, port: int = 0, family: Any = 0) -> list[ResolveResult]:
         """Return the one address."""
         return [
             {
@@ -431,7 +431,7 @@ class Visitors:
             await self.talkers[number * 7 % len(self.talkers)].say(f"message {number}")
 
     async def audit(self) -> dict[str, Any]:
-        """Let the chat come to rest, and compare what was acknowledged and heard with what is stored. Requests go on."""
+        """Let the chat come to rest, and compare what was said and heard with what is stored. Requests go on."""
         self.paused = True
         try:
             async with self.session(self.users[0]) as session:
@@ -445,6 +445,9 @@ class Visitors:
                     if not (behind or unacked) or now() > end:
                         break
                     await asyncio.sleep(0.1)
+                # What comes in while this reads may be stored after it was read.
+                acked = dict(self.acked)
+                heard = {room: dict(messages) for room, messages in self.heard.items()}
                 for room in self.rooms:
                     await self.read(session, room)
         finally:
@@ -452,19 +455,19 @@ class Visitors:
         copies = Counter((room, said[0]) for room, stored in self.stored.items() for said in stored.values())
         return {
             "sent": len(self.sent),
-            "acked": len(self.acked),
+            "acked": len(acked),
             "stored": sum(copies.values()),
             "lost": [
                 identity
-                for identity, sequence in self.acked.items()
+                for identity, sequence in acked.items()
                 if self.stored[self.sent[identity][0]].get(sequence) != (identity, *self.sent[identity][1:])
             ],
             "doubled": [identity for (_, identity), count in copies.items() if count > 1],
             "strange": [identity for _, identity in copies if identity not in self.sent],
             "misheard": [
                 f"{room} {sequence}"
-                for room, heard in self.heard.items()
-                for sequence, identity in heard.items()
+                for room, messages in heard.items()
+                for sequence, identity in messages.items()
                 if self.stored[room].get(sequence, ("",))[0] != identity
             ],
             "unacked": unacked,
@@ -551,8 +554,9 @@ class Visitors:
             self.held.append(self.online)
             if number % 10 == 0:
                 print(
-                    f"{now():7.1f} s: {self.ended} requests, {len(self.failed)} failed, {self.begun - self.ended} under way;"
-                    f" {self.online} connected, {len(self.acked)} of {len(self.sent)} messages acknowledged",
+                    f"{now():7.1f} s: {self.ended} requests, {len(self.failed)} failed,"
+                    f" {self.begun - self.ended} under way; {self.online} connected,"
+                    f" {len(self.acked)} of {len(self.sent)} messages acknowledged",
                     file=sys.stderr,
                     flush=True,
                 )
@@ -718,7 +722,8 @@ async def main() -> None:
     visitors.run(visitors.browse())
     visitors.run(visitors.chat())
     say({"began": visitors.began})
-    while line := (await questions.readline()).decode().strip():
+
+    async def answer(line: str) -> None:
         if line == "now":
             say(now())
         elif line == "figures":
@@ -727,6 +732,10 @@ async def main() -> None:
             say(await visitors.audit())
         else:
             say({"error": f"no such question: {line}"})
+
+    # Whoever asks may leave before the answer.
+    while line := (await questions.readline()).decode().strip():
+        visitors.run(answer(line))
     sys.stderr.flush()
     # Nobody needs a farewell, and asyncio would complain of each connection.
     os._exit(0)

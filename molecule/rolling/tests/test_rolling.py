@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from behaviour.hosts import ROOT, playbook
@@ -43,9 +42,10 @@ def conclude(visitors: Load, window: Window, name: str) -> None:
     seen = window.seen
     found = discrepancies(visitors.audit())
     after = visitors.figures()
+    counts = {what: len(which) for what, which in found.items()}
     said = (
-        f"\n=== {name}\n{seen.summary()}\n{found or 'nothing lost or doubled'}\n"
-        f"the load's own machine: {after.seen['cpu_seconds'] / after.seen['now']:.2f} of a core"
+        f"\n=== {name}\n{seen.summary()}\n{counts or 'nothing lost or doubled'}\n"
+        f"the load's own machine: {after.seen['cpu_seconds'] / after.seen['now']:.2f} of a core\n"
     )
     print(said)
     with LOG.with_suffix(".figures").open("a") as log:
