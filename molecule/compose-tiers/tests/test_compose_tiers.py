@@ -293,20 +293,20 @@ def test_operations(connect: Connect) -> None:
     assert connect("compose-app2").check_output("edusphere-manage shell -c %s", count).splitlines()[-1] == "1"
 
 
-def test_what_one_host_cannot_start_no_host_serves(connect: Connect, site: Site) -> None:
-    """The environment would be another one, and gets ready on the first host alone."""
+def test_what_the_first_host_cannot_start_no_host_serves(connect: Connect, site: Site) -> None:
+    """The environment would be another one, and does not get ready on the first host: the second one is left alone."""
     hosts = [connect(name) for name in HOSTS]
     files = f"cd {STACK} && sha256sum .env .env.docker nginx/* ../records/live.fact"
     before = [containers(host) for host in hosts], [connect(name).check_output(files) for name in APP_HOSTS]
     wrong = {
         "edusphere_app_environment": {"NEVER": "in force"},
-        "edusphere_app_readiness_expect": "{{ 'never' if inventory_hostname == 'compose-app2' else 'ready' }}",
+        "edusphere_app_readiness_expect": "{{ 'never' if inventory_hostname == 'compose-app1' else 'ready' }}",
         "backend_ready_timeout": 2,
     }
     refused = playbook(f"--extra-vars={json.dumps(wrong)}", "--tags=app", check=False)
     assert refused.returncode != 0
-    assert "did not get ready on compose-app2, and was stopped" in refused.stdout
-    assert "did not get ready on compose-app1" not in refused.stdout
+    assert "did not get ready on compose-app1, and was stopped" in refused.stdout
+    assert "did not get ready on compose-app2" not in refused.stdout
     assert ([containers(host) for host in hosts], [connect(name).check_output(files) for name in APP_HOSTS]) == before
     assert site.get("/api/health/ready/").status_code == 200
 
