@@ -133,9 +133,9 @@ def sockets(pid: int) -> Sockets:
     """What one process has open; nothing when it has ended."""
     inodes = set()
     with contextlib.suppress(OSError):
-        for descriptor in os.scandir("/proc/%d/fd" % pid):
+        for descriptor in Path("/proc/%d/fd" % pid).iterdir():
             with contextlib.suppress(OSError):
-                target = os.readlink(descriptor.path)
+                target = str(descriptor.readlink())
                 if target.startswith("socket:["):
                     inodes.add(target[len("socket:[") : -1])
     if not inodes:
@@ -203,7 +203,7 @@ def stale_nginx_workers(mains: t.Collection[int], files: t.Iterable[str]) -> t.L
 
     A reload lets new workers read them, and tells the others to leave: until they have heard it they go on as before.
     """
-    changed = max((os.stat(path).st_ctime for path in files), default=0.0)
+    changed = max((Path(path).stat().st_ctime for path in files), default=0.0)
     stale = []
     for pid, _parent in descendants(mains):
         title = re.sub(r"\0+", " ", _read("/proc/%d/cmdline" % pid))

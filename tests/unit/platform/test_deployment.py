@@ -1,0 +1,154 @@
+"""The lock and the history of edusphere.platform.deployment, by real runs of ansible-playbook on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+PLAY = """
+- hosts: localhost
+  gather_facts: false
+  connection: local
+  tasks:
+    - edusphere.platform.deployment:
+        directory: {directory}
+        state: begun
+        what: deploy
+        version: {version}
+        break_lock: "{{{{ break_lock | default('') }}}}"
+        lease: "{{{{ lease | default(120) }}}}"
+    - ansible.builtin.command: "{{{{ meanwhile | default('true') }}}}"
+    - edusphere.platform.deployment:
+        directory: {directory}
+        state: ended
+        outcome: "{{{{ outcome | default('done') }}}}"
+    - edusphere.platform.deployment:
+        directory: {directory}
+        state: read
+      register: seen
+    - ansible.builtin.debug:
+        var: seen
+"""
+
+
+class Site:
+    """A directory that runs keep their records in."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.directory = path / "records"
+
+    def start(self, version: str = "v1", *options: str, **variables: object) -> subprocess.Popen[str]:
+        """A run that has begun."""
+        play = self.path / f"{version}.yml"
+        play.write_text(PLAY.format(directory=self.directory, version=version))
+        return subprocess.Popen(
+            [
+                "ansible-playbook",
+                play,
+                "--inventory=localhost,",
+                f"--extra-vars={json.dumps({**variables, 'ansible_python_interpreter': sys.executable})}",
+                *options,
+            ],
+            env=os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, version: str = "v1", *options: str, **variables: object) -> tuple[int, str]:
+        """A run to its end: its status, and what it said."""
+        process = self.start(version, *options, **variables)
+        said = process.communicate()[0]
+        return process.returncode, said
+
+    def lock(self) -> dict[str, Any]:
+        """Who has the lock."""
+        path = self.directory / "lock.json"
+        return dict(json.loads(path.read_text())) if path.exists() else {}
+
+    def history(self) -> list[tuple[str, str]]:
+        """The versions and outcomes of all lines."""
+        path = self.directory / "history.jsonl"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [(line["version"], line["outcome"]) for line in map(json.loads, lines)]
+
+    def wait_for_lock(self) -> dict[str, Any]:
+        end = time.monotonic() + 60
+        while not (lock := self.lock()):
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        return lock
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path)
+
+
+def test_a_run_leaves_a_line_and_no_lock(site: Site) -> None:
+    status, said = site.run("v1")
+    assert status == 0, said
+    assert site.history() == [("v1", "done")]
+    assert site.lock() == {}
+    assert "changed=1 " in said  # the command alone
+    assert site.run("v2", outcome="unchanged")[0] == 0
+    assert site.history() == [("v1", "done")]
+
+
+def test_a_second_operator_is_told_who_is_at_work(site: Site) -> None:
+    first = site.start("v1", meanwhile="sleep 300")
+    try:
+        lock = site.wait_for_lock()
+        for options in ([], ["--check"]):
+            status, said = site.run("v2", *options)
+            assert status != 0
+            words = " ".join(said.split())
+            assert f"{lock['who']} is at work on this site (deploy v1), since 20" in words
+            assert "last heard of" not in words
+            assert f"edusphere_lock_break={lock['id']}" in words
+        assert site.lock() == lock
+        # Whoever knows better has the last word.
+        assert site.run("v2", break_lock=lock["id"])[0] == 0
+        assert site.history() == [("v1", "did not end"), ("v2", "done")]
+    finally:
+        first.kill()
+        first.communicate()
+
+
+def test_a_killed_runs_lock_is_taken_over(site: Site) -> None:
+    first = site.start("v1", meanwhile="sleep 300")
+    site.wait_for_lock()
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    status, said = site.run("v2")
+    assert status == 0, said
+    assert site.history() == [("v1", "did not end"), ("v2", "done")]
+
+
+def test_of_another_control_node_only_time_tells(site: Site) -> None:
+    assert site.run("v1")[0] == 0
+    elsewhere = {
+        "id": "0123abcd",
+        "who": "ada@build",
+        "what": "deploy",
+        "version": "v9",
+        "place": {"machine": "x", "pid": 1},
+    }
+    lock = {**elsewhere, "since": time.time() - 3600, "renewed": time.time() - 1800}
+    (site.directory / "lock.json").write_text(json.dumps(lock))
+    status, said = site.run("v2")
+    assert status != 0
+    assert "ada@build is at work on this site (deploy v9)" in " ".join(said.split())
+    assert "last heard of 30 minutes ago" in " ".join(said.split())
+    assert site.run("v2", lease=20)[0] == 0
+    assert site.history() == [("v1", "done"), ("v9", "did not end"), ("v2", "done")]
