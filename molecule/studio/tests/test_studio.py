@@ -111,10 +111,9 @@ def test_the_bundle_knows_the_site(site: Site) -> None:
     assert "studio.invalid" not in text
 
 
-def test_values_arrive_byte_for_byte(guest: Guest, groups: dict[str, list[str]], environment: dict[str, str]) -> None:
+def test_values_arrive_byte_for_byte(guest: Guest, vm_name: str, environment: dict[str, str]) -> None:
     """By a settings module that a variable of the environment chose; addresses of the database and Redis among them."""
-    (name,) = groups["all"]
-    wanted = variables_of(name, "edusphere_app_environment")["edusphere_app_environment"]
+    wanted = variables_of(vm_name, "edusphere_app_environment")["edusphere_app_environment"]
     assert guest.ask("{ site { motto stage } }")["site"] == {
         "motto": wanted["STUDIO_MOTTO"],
         "stage": wanted["STUDIO_STAGE"],
