@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import requests
 from behaviour.browser import SECONDS, chromium
-from behaviour.hosts import playbook, variables_of
+from behaviour.hosts import SERVICES, playbook, processes, variables_of
 from behaviour.picture import png
 from behaviour.platforms import Platform, Stack
 from behaviour.visitor import Site
@@ -184,11 +184,9 @@ def test_status_shows_the_processes(platform: Platform) -> None:
 @pytest.fixture
 def unmoved(vm: Host) -> Iterator[None]:
     """Fail if what doesn't read the environment was started anew."""
-    names = "nginx: master|redis-server|postgres.*(config_file|-D)"
-    command = f"ps -eo lstart=,pid=,args= | grep -E '{names}' | grep -v grep"
-    before = vm.check_output(command)
+    before = processes(vm, SERVICES)
     yield
-    assert vm.check_output(command) == before
+    assert processes(vm, SERVICES) == before
 
 
 @pytest.mark.usefixtures("unmoved")
