@@ -11,7 +11,7 @@ from rendering import rendered
 
 # Every character that a URL, a shell or a template takes for its own, and those that a URL leaves alone.
 PASSWORD = "p@ss:w/o%rd ?#[]&=+\"\\'$\u00e9-._~"
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     "edusphere_database_password": PASSWORD,
     "edusphere_redis_password": PASSWORD,
     "edusphere_private_address": "192.0.2.1",
