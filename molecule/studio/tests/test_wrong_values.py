@@ -40,7 +40,8 @@ WRONG = [
     ),
     Wrong(
         "a build command that fails",
-        {"edusphere_app_build_commands": [["python", "-c", "raise SystemExit('the reason why')"]], **NO_FRONTEND},
+        # What is said of the command itself doesn't have these words.
+        {"edusphere_app_build_commands": [["python", "-c", "raise SystemExit('the reason' + ' why')"]], **NO_FRONTEND},
         ["edusphere_app_build_commands", "the reason why"],
     ),
     Wrong(
