@@ -59,27 +59,33 @@ def address() -> Callable[[str], str]:
 
 
 @pytest.fixture(scope="session")
-def vm(groups: dict[str, list[str]], connect: Connect) -> Host:
-    """The host of a scenario that has one."""
-    (name,) = groups["all"]
-    return connect(name)
+def vm_name(groups: dict[str, list[str]]) -> str:
+    """The host of a scenario that has one, or one with a site."""
+    (name,) = groups.get("app", groups["all"])
+    return name
 
 
 @pytest.fixture(scope="session")
-def vm_address(groups: dict[str, list[str]], address: Callable[[str], str]) -> str:
-    """The address of the host of a scenario that has one."""
-    (name,) = groups["all"]
-    return address(name)
+def vm(vm_name: str, connect: Connect) -> Host:
+    """A connection to it."""
+    return connect(vm_name)
+
+
+@pytest.fixture(scope="session")
+def vm_address(vm_name: str, address: Callable[[str], str]) -> str:
+    """Its address."""
+    return address(vm_name)
 
 
 # Of a site on one VM, in both modes.
 
 
 @pytest.fixture(scope="session")
-def settings(groups: dict[str, list[str]]) -> dict[str, Any]:
+def settings(vm_name: str) -> dict[str, Any]:
     """What the inventory says of the site."""
-    (name,) = groups["all"]
-    return variables_of(name, "edusphere_domain", "edusphere_mode", "edusphere_tls", "testbed_keys", *SECRETS.values())
+    return variables_of(
+        vm_name, "edusphere_domain", "edusphere_mode", "edusphere_tls", "testbed_keys", *SECRETS.values()
+    )
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,8 @@ ROOT = Path(__file__).parents[2]
 SSH_CONFIG = ROOT / ".cache/testbed/ssh/config"
 # In each direction: a port that drops packets looks like a slow one until then.
 CONNECT_SECONDS = 2
+# The first processes of what a site is made of beside its application, in both modes, as `processes` finds them.
+SERVICES = "nginx: master|redis-server|postgres.*(config_file|-D)"
 # One line, because it travels as an argument. Answers are yes, refused (nothing listens) and silence (dropped).
 PROBE = (
     "import socket, sys\n"
@@ -134,6 +136,12 @@ def with_environment_of(host: Host, pid: int) -> AsApplication:
         return host.run(words, WITH_ENVIRONMENT, str(pid), *command)
 
     return run
+
+
+def processes(host: Host, pattern: str) -> str:
+    """The processes whose command lines match an extended regular expression, each with its start."""
+    command = f"ps -eo lstart=,pid=,args= | grep -E '{pattern}' | grep -v grep"
+    return str(host.check_output(command))
 
 
 def write_secretly(name: str, path: str, text: str) -> None:

@@ -48,6 +48,11 @@ class Platform(ABC):
 
     @property
     @abstractmethod
+    def releases(self) -> list[str]:
+        """The ids of all releases that are there to be served."""
+
+    @property
+    @abstractmethod
     def directory(self) -> str:
         """The release's root, as the application sees it."""
 
@@ -110,6 +115,11 @@ class Services(Platform):
     def start(self) -> str:
         """systemd's id of it."""
         return str(self.vm.check_output("systemctl show --property InvocationID --value %s", self.unit))
+
+    @property
+    def releases(self) -> list[str]:
+        """Directories."""
+        return str(self.vm.check_output("ls /srv/edusphere/releases")).split()
 
     @property
     def directory(self) -> str:
@@ -186,6 +196,11 @@ class Stack(Platform):
     def start(self) -> str:
         """A container may start again."""
         return self.inspect("backend", "{{.Id}} {{.State.StartedAt}}")
+
+    @property
+    def releases(self) -> list[str]:
+        """Images."""
+        return sorted(self.vm.check_output("docker images --format '{{.Tag}}' edusphere/backend").split())
 
     def published(self, path: str) -> str:
         """In the volume that nginx serves from."""

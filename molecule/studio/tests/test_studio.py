@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import requests
 from behaviour.browser import SECONDS, chromium
-from behaviour.hosts import playbook, variables_of
+from behaviour.hosts import SERVICES, playbook, processes, variables_of
 from behaviour.picture import png
 from behaviour.platforms import Platform, Stack
 from behaviour.visitor import Site
@@ -111,10 +111,9 @@ def test_the_bundle_knows_the_site(site: Site) -> None:
     assert "studio.invalid" not in text
 
 
-def test_values_arrive_byte_for_byte(guest: Guest, groups: dict[str, list[str]], environment: dict[str, str]) -> None:
+def test_values_arrive_byte_for_byte(guest: Guest, vm_name: str, environment: dict[str, str]) -> None:
     """By a settings module that a variable of the environment chose; addresses of the database and Redis among them."""
-    (name,) = groups["all"]
-    wanted = variables_of(name, "edusphere_app_environment")["edusphere_app_environment"]
+    wanted = variables_of(vm_name, "edusphere_app_environment")["edusphere_app_environment"]
     assert guest.ask("{ site { motto stage } }")["site"] == {
         "motto": wanted["STUDIO_MOTTO"],
         "stage": wanted["STUDIO_STAGE"],
@@ -185,11 +184,9 @@ def test_status_shows_the_processes(platform: Platform) -> None:
 @pytest.fixture
 def unmoved(vm: Host) -> Iterator[None]:
     """Fail if what doesn't read the environment was started anew."""
-    names = "nginx: master|redis-server|postgres.*(config_file|-D)"
-    command = f"ps -eo lstart=,pid=,args= | grep -E '{names}' | grep -v grep"
-    before = vm.check_output(command)
+    before = processes(vm, SERVICES)
     yield
-    assert vm.check_output(command) == before
+    assert processes(vm, SERVICES) == before
 
 
 @pytest.mark.usefixtures("unmoved")

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+from rendering import ROOT, rendered
 
-ROOT = Path(__file__).parents[3]
 # By host: the setting, and packageManager of package.json.
 CASES = {
     "plain": ("npm", ""),
@@ -33,24 +29,6 @@ PACKAGES = {"newer": "npm@11.6.0", "pnpm": "pnpm@9.15.4", "yarn": "yarn@1.22.22"
 
 @pytest.fixture(scope="module")
 def dockerfiles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    place = tmp_path_factory.mktemp("frontend")
-    role = ROOT / "roles/frontend"
-    play = {
-        "hosts": "all",
-        "connection": "local",
-        "gather_facts": False,
-        "vars_files": [f"{role}/defaults/main.yml", f"{role}/vars/main.yml"],
-        "tasks": [
-            {"import_role": {"name": "settings", "rolespec_validate": False, "public": True}},
-            {
-                "ansible.builtin.template": {
-                    "src": f"{role}/templates/docker/Dockerfile.j2",
-                    "dest": f"{place}/{{{{ inventory_hostname }}}}",
-                    "mode": "0600",
-                }
-            },
-        ],
-    }
     hosts = {
         name: {
             "edusphere_app_package_manager": manager,
@@ -58,22 +36,13 @@ def dockerfiles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         }
         for name, (manager, said) in CASES.items()
     }
-    variables = {
-        "ansible_python_interpreter": sys.executable,
-        "edusphere_domain": "edusphere.test",
-        "frontend_build_environment": {"npm_config_registry": "https://user:password@npm.example.org/"},
-    }
-    (place / "hosts.yml").write_text(json.dumps({"all": {"hosts": hosts, "vars": variables}}))
-    (place / "play.yml").write_text(json.dumps([play]))
-    run = subprocess.run(
-        ["ansible-playbook", "--inventory", place / "hosts.yml", place / "play.yml"],
-        env=os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
-        capture_output=True,
-        text=True,
-        check=False,
+    return rendered(
+        tmp_path_factory.mktemp("frontend"),
+        ROOT / "roles/frontend/templates/docker/Dockerfile.j2",
+        hosts,
+        role="frontend",
+        frontend_build_environment={"npm_config_registry": "https://user:password@npm.example.org/"},
     )
-    assert run.returncode == 0, run.stdout + run.stderr
-    return {name: (place / name).read_text() for name in CASES}
 
 
 @pytest.mark.parametrize("name", CASES)

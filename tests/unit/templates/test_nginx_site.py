@@ -2,47 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rendering import ROOT, rendered
 
-ROOT = Path(__file__).parents[3]
 ADDRESSES = {"one": "192.0.2.1", "two": "192.0.2.2", "three": "192.0.2.3"}
-SETTINGS = {
-    "edusphere_domain": "edusphere.test",
-    "edusphere_app_source": "unused",
-    "edusphere_secret_key": "unused",
-    "edusphere_database_password": "unused",
-    "edusphere_redis_password": "unused",
-    "ansible_python_interpreter": sys.executable,
-}
-# The roles' own variables, and no host: what would be written is written here.
-PLAYBOOK = [
-    {
-        "hosts": "all",
-        "connection": "local",
-        "gather_facts": True,
-        "gather_subset": ["!all", "network"],
-        "vars_files": [f"{ROOT}/roles/nginx/defaults/main.yml", f"{ROOT}/roles/nginx/vars/main.yml"],
-        "tasks": [
-            {"import_role": {"name": "settings", "rolespec_validate": False, "public": True}},
-            {
-                "ansible.builtin.template": {
-                    "src": f"{ROOT}/roles/nginx/templates/site.conf.j2",
-                    "dest": "{{ playbook_dir }}/{{ inventory_hostname }}.conf",
-                    "mode": "0644",
-                }
-            },
-        ],
-    }
-]
 Render = Callable[..., dict[str, str]]
 
 
@@ -50,7 +18,7 @@ Render = Callable[..., dict[str, str]]
 def render(tmp_path: Path) -> Render:
     """A function that gives each host's site, for groups of hosts and settings."""
 
-    def rendered(groups: Mapping[str, list[str]], **settings: Any) -> dict[str, str]:
+    def render(groups: Mapping[str, list[str]], **settings: Any) -> dict[str, str]:
         hosts = {
             name: {
                 "edusphere_private_address": ADDRESSES[name],
@@ -59,20 +27,10 @@ def render(tmp_path: Path) -> Render:
             for names in groups.values()
             for name in names
         }
-        children: dict[str, Any] = {group: {"hosts": {name: {} for name in names}} for group, names in groups.items()}
-        inventory = {"all": {"hosts": hosts, "children": children, "vars": SETTINGS | settings}}
-        (tmp_path / "hosts.json").write_text(json.dumps(inventory))
-        (tmp_path / "play.json").write_text(json.dumps(PLAYBOOK))
-        run = subprocess.run(
-            ["ansible-playbook", "--inventory", tmp_path / "hosts.json", tmp_path / "play.json"],
-            env=os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
-            capture_output=True,
-            text=True,
-        )
-        assert run.returncode == 0, run.stdout + run.stderr
-        return {name: (tmp_path / f"{name}.conf").read_text() for name in hosts}
+        template = ROOT / "roles/nginx/templates/site.conf.j2"
+        return rendered(tmp_path, template, hosts, groups, role="nginx", facts=True, **settings)
 
-    return rendered
+    return render
 
 
 def listens(site: str) -> set[str]:

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from rendering import rendered
 
-ROOT = Path(__file__).parents[3]
 # Every character that a URL, a shell or a template takes for its own, and those that a URL leaves alone.
 PASSWORD = "p@ss:w/o%rd ?#[]&=+\"\\'$\u00e9-._~"
-SETTINGS = {
-    "edusphere_domain": "edusphere.test",
-    "edusphere_app_source": "unused",
-    "edusphere_secret_key": "unused",
+SETTINGS: dict[str, Any] = {
     "edusphere_database_password": PASSWORD,
     "edusphere_redis_password": PASSWORD,
     "edusphere_private_address": "192.0.2.1",
@@ -41,36 +34,9 @@ NAMES = ("edusphere_database_url", "edusphere_redis_url", "edusphere_processes")
 def derived(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """By host, the variables that are looked at."""
     place = tmp_path_factory.mktemp("settings")
-    content = f"{{{{ dict({list(NAMES)} | zip([{', '.join(NAMES)}])) | to_json }}}}"
-    play = {
-        "hosts": "all",
-        "connection": "local",
-        "gather_facts": False,
-        "tasks": [
-            {"import_role": {"name": "settings", "rolespec_validate": False, "public": True}},
-            {
-                "ansible.builtin.copy": {
-                    "content": content,
-                    "dest": f"{place}/{{{{ inventory_hostname }}}}.json",
-                    "mode": "0600",
-                }
-            },
-        ],
-    }
-    children: dict[str, Any] = {group: {"hosts": {name: {} for name in names}} for group, names in GROUPS.items()}
-    variables = {**SETTINGS, "ansible_python_interpreter": sys.executable}
-    inventory = {"all": {"hosts": HOSTS, "children": children, "vars": variables}}
-    (place / "hosts.yml").write_text(json.dumps(inventory))
-    (place / "play.yml").write_text(json.dumps([play]))
-    run = subprocess.run(
-        ["ansible-playbook", "--inventory", place / "hosts.yml", place / "play.yml"],
-        env=os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
-    return {name: json.loads((place / f"{name}.json").read_text()) for name in HOSTS}
+    template = place / "derived.j2"
+    template.write_text(f"{{{{ dict({list(NAMES)} | zip([{', '.join(NAMES)}])) | to_json }}}}")
+    return {name: json.loads(text) for name, text in rendered(place, template, HOSTS, GROUPS, **SETTINGS).items()}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,21 @@
+"""A frontend that Yarn builds, of both kinds that there are: 1, and the other program that 2 and later are."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from behaviour.hosts import ROOT, playbook
+from testinfra.host import Host
+
+LOCKS = {"1.22.22": "molecule/stub/files/yarn-1.lock", "4.18.1": "tests/stub/frontend/yarn.lock"}
+
+
+@pytest.mark.parametrize("version", LOCKS)
+def test_it_builds(vm: Host, version: str) -> None:
+    values = {"edusphere_app_package_manager_version": version, "stub_lock": str(ROOT / LOCKS[version])}
+    playbook(f"--extra-vars={json.dumps(values)}", name="molecule/stub/yarn.yml")
+    assert "<script" in vm.file(f"/srv/edusphere/build/yarn-{version}/frontend/dist/index.html").content_string
+    manager = f"/usr/local/lib/edusphere-node/yarn-{version}/bin/yarn"
+    node = vm.check_output("dirname /usr/local/lib/edusphere-node/[0-9]*/bin/node")
+    assert vm.check_output("PATH=%s:$PATH %s --version", node, manager) == version
