@@ -16,9 +16,9 @@ Render = Callable[..., dict[str, str]]
 
 @pytest.fixture
 def render(tmp_path: Path) -> Render:
-    """A function that gives each host's site, for groups of hosts and settings."""
+    """A function that gives each host's site, or another file, for groups of hosts and settings."""
 
-    def render(groups: Mapping[str, list[str]], **settings: Any) -> dict[str, str]:
+    def render(groups: Mapping[str, list[str]], name: str = "site", **settings: Any) -> dict[str, str]:
         hosts = {
             name: {
                 "edusphere_private_address": ADDRESSES[name],
@@ -27,7 +27,7 @@ def render(tmp_path: Path) -> Render:
             for names in groups.values()
             for name in names
         }
-        template = ROOT / "roles/nginx/templates/site.conf.j2"
+        template = ROOT / f"roles/nginx/templates/{name}.conf.j2"
         return rendered(tmp_path, template, hosts, groups, role="nginx", facts=True, **settings)
 
     return render
@@ -73,7 +73,11 @@ def test_ports_other_than_the_usual(render: Render) -> None:
 def test_an_edge_before_two_app_hosts(render: Render) -> None:
     sites = render({"edge": ["one"], "app": ["two", "three"]})
     assert listens(sites["one"]) == {"80"}
-    assert fronts(sites["one"]) == ["192.0.2.2:8000", "192.0.2.3:8000"]
+    assert "include /etc/nginx/edusphere-fronts.conf;" in sites["one"]
+    assert fronts(render({"edge": ["one"], "app": ["two", "three"]}, "fronts")["one"]) == [
+        "192.0.2.2:8000",
+        "192.0.2.3:8000",
+    ]
     assert listens(sites["two"]) == {"127.0.0.1:8000", "192.0.2.2:8000"}
     assert "set_real_ip_from 192.0.2.1;" in sites["two"]
 
@@ -81,13 +85,19 @@ def test_an_edge_before_two_app_hosts(render: Render) -> None:
 def test_an_edge_that_is_one_of_two_app_hosts(render: Render) -> None:
     """It asks its own front where it asks the other one: at the private address."""
     sites = render({"edge": ["one"], "app": ["one", "two"]})
-    assert fronts(sites["one"]) == ["192.0.2.1:8000", "192.0.2.2:8000"]
+    assert fronts(render({"edge": ["one"], "app": ["one", "two"]}, "fronts")["one"]) == [
+        "192.0.2.1:8000",
+        "192.0.2.2:8000",
+    ]
     assert "192.0.2.1:8000" in listens(sites["one"])
     # In Compose mode both are one container, which has no such address.
-    containers = render(
-        {"edge": ["one"], "app": ["one", "two"]}, edusphere_mode="compose", edusphere_backend_containers=[]
+    containers, balanced = (
+        render(
+            {"edge": ["one"], "app": ["one", "two"]}, name, edusphere_mode="compose", edusphere_backend_containers=[]
+        )
+        for name in ("site", "fronts")
     )
-    assert fronts(containers["one"]) == ["127.0.0.1:8000", "192.0.2.2:8000"]
+    assert fronts(balanced["one"]) == ["127.0.0.1:8000", "192.0.2.2:8000"]
     assert listens(containers["one"]) == {"80", "8000"}
 
 
@@ -119,7 +129,7 @@ def test_a_prefix_without_a_slash_at_its_end(render: Render) -> None:
     sites = render({"edge": ["one"], "app": ["two", "three"]}, **settings)
     for path in ("/ws", "/graphql", "/avatars"):
         assert re.findall(rf"location (.*{path}/?) {{", sites["two"]) == [f"= {path}", f"^~ {path}/"]
-    assert re.findall(r"location (.*) {", sites["one"]) == ["= /ws", "^~ /ws/", "/"]
+    assert re.findall(r"location (.*) {", sites["one"]) == ["@closed", "^~ /.edusphere/", "= /ws", "^~ /ws/", "/"]
     assert "alias /srv/edusphere/releases/v1-0123456789ab/media/avatars;" in sites["two"]
     assert "alias /srv/edusphere/releases/v1-0123456789ab/media/avatars/;" in sites["two"]
 
@@ -139,3 +149,33 @@ def test_development_in_containers(render: Render) -> None:
     assert re.search(r"location / \{\s+proxy_pass http://edusphere_frontend;", site)
     assert "server frontend:5173 resolve max_fails=0;" in site
     assert "frontend:5173" not in render({"edge": ["one"], "app": ["one"]}, **settings)["one"]
+
+
+def test_a_host_that_is_being_switched_gets_no_requests(render: Render) -> None:
+    lists = render({"edge": ["one"], "app": ["two", "three"]}, "fronts", edusphere_fronts_out=["three"])
+    assert re.findall(r"server (\S+) .*?( down)?;", lists["one"]) == [
+        ("192.0.2.2:8000", ""),
+        ("192.0.2.3:8000", " down"),
+    ]
+
+
+def test_every_kept_release_has_its_hashed_files_served(render: Render) -> None:
+    """And only what serves, the others: a page without a hash in its name is of one release alone."""
+    kept = [{"release": name} for name in ("v1-0123456789ab", "v0-0123456789ab")]
+    site = render({"edge": ["one"], "app": ["one"]}, edusphere_kept_now=kept)["one"]
+    tried = re.findall(r"try_files (.*);", site)
+    assert {
+        "/v1-0123456789ab/frontend/dist$uri /v0-0123456789ab/frontend/dist$uri =404",
+        "/v1-0123456789ab/staticfiles$uri /v0-0123456789ab/staticfiles$uri =404",
+    } < set(tried)
+    assert "root /srv/edusphere/releases/v1-0123456789ab/frontend/dist;" in site
+    assert "releases/v0" not in site
+
+
+def test_pages_change_on_every_front_at_once(render: Render) -> None:
+    """Of several app hosts, one that serves a new release has the old one's pages until all do."""
+    kept = [{"release": name} for name in ("v1-0123456789ab", "v0-0123456789ab")]
+    groups = {"edge": ["one"], "app": ["two", "three"]}
+    site = render(groups, edusphere_kept_now=kept, edusphere_pages_now="v0-0123456789ab")["two"]
+    assert "root /srv/edusphere/releases/v0-0123456789ab/frontend/dist;" in site
+    assert "alias /srv/edusphere/releases/v1-0123456789ab/staticfiles/;" in site
