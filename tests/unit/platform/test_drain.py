@@ -46,7 +46,7 @@ while True:
 class Server:
     """A server that runs."""
 
-    def __init__(self, process: subprocess.Popen[bytes], address: object) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], address: str | tuple[str, int]) -> None:
         self.process = process
         self.address = address
 
@@ -100,7 +100,7 @@ def test_connections_are_counted_by_worker(tmp_path: Path, where: str) -> None:
 def test_workers_are_ended_one_after_the_other(tmp_path: Path, where: str) -> None:
     """And none is started in its place meanwhile."""
     with server(tmp_path, where, 2) as there:
-        clients = {}
+        clients: dict[int, socket.socket] = {}
         while len(clients) < 2:
             client, pid = there.connect()
             clients[pid] = client

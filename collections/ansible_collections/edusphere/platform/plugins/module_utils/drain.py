@@ -23,6 +23,8 @@ import time
 import typing as t
 from pathlib import Path
 
+from ansible_collections.edusphere.platform.plugins.module_utils.processes import descendants, read, stat
+
 # What both modules that stop servers take; the documentation fragment of this name says what it means.
 PARAMETERS: t.Dict[str, t.Dict[str, t.Any]] = {
     "drain_time": {"type": "float", "default": 0},
@@ -81,45 +83,17 @@ class Ended(t.NamedTuple):
     """After how long."""
 
 
-def _read(path: str) -> str:
-    """A file of ``/proc``; empty for a process that has ended."""
-    try:
-        return Path(path).read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
-
-
-def _stat(pid: int) -> t.List[str]:
-    """The fields of ``/proc/PID/stat`` after the name, which may hold blanks and brackets: state, parent, …"""
-    return _read("/proc/%d/stat" % pid).rpartition(")")[2].split()
-
-
-def descendants(mains: t.Collection[int]) -> t.List[t.Tuple[int, int]]:
-    """The processes and all below them, each with its parent; ancestors come first."""
-    children: t.Dict[int, t.List[int]] = {}
-    for entry in Path("/proc").glob("[0-9]*"):
-        fields = _stat(int(entry.name))
-        # A zombie has no descriptors any more, and is nobody's worker.
-        if fields and fields[0] != "Z":
-            children.setdefault(int(fields[1]), []).append(int(entry.name))
-    found, unseen = [], [(pid, 0) for pid in mains]
-    while unseen:
-        pid, parent = unseen.pop(0)
-        found.append((pid, parent))
-        unseen += [(child, pid) for child in children.get(pid, [])]
-    return found
-
-
 def _tables(pid: int) -> t.Tuple[t.Dict[str, str], t.Dict[str, str]]:
     """The listening and the connected sockets of a process's network namespace: inode to address."""
-    listening, connected = {}, {}
+    listening: t.Dict[str, str] = {}
+    connected: t.Dict[str, str] = {}
     for protocol in ("tcp", "tcp6"):
-        for line in _read("/proc/%d/net/%s" % (pid, protocol)).splitlines()[1:]:
+        for line in read("/proc/%d/net/%s" % (pid, protocol)).splitlines()[1:]:
             fields = line.split()
             port, state, inode = fields[1].rpartition(":")[2], fields[3], fields[9]
             if state in (TCP_LISTEN, TCP_ESTABLISHED):
                 (listening if state == TCP_LISTEN else connected)[inode] = port
-    for line in _read("/proc/%d/net/unix" % pid).splitlines()[1:]:
+    for line in read("/proc/%d/net/unix" % pid).splitlines()[1:]:
         fields = line.split(maxsplit=7)
         if len(fields) == 8:
             if int(fields[3], 16) & UNIX_ACCEPTS:
@@ -191,7 +165,7 @@ def drain(mains: t.Collection[int], seconds: float) -> t.List[Ended]:
 
 def started_at(pid: int) -> t.Optional[float]:
     """When a process started, in seconds since the epoch; ``None`` when it has ended."""
-    fields = _stat(pid)
+    fields = stat(pid)
     if len(fields) < 20:
         return None
     since_boot = int(fields[19]) / os.sysconf("SC_CLK_TCK")
@@ -206,7 +180,7 @@ def stale_nginx_workers(mains: t.Collection[int], files: t.Iterable[str]) -> t.L
     changed = max((Path(path).stat().st_ctime for path in files), default=0.0)
     stale = []
     for pid, _parent in descendants(mains):
-        title = re.sub(r"\0+", " ", _read("/proc/%d/cmdline" % pid))
+        title = re.sub(r"\0+", " ", read("/proc/%d/cmdline" % pid))
         if title.startswith(NGINX_WORKER) and NGINX_LEAVES not in title:
             started = started_at(pid)
             if started is not None and started < changed - CLOCK_TICKS:

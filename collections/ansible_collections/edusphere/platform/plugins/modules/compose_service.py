@@ -220,6 +220,11 @@ services:
       description: All others, also those that don't run.
       type: list
       elements: dict
+memory:
+  description: Bytes of memory that the services' processes have, and that the host could give without swapping.
+  returned: success
+  type: dict
+  sample: {used: 185000000, available: 412000000}
 volumes:
   description: By name in the file, those volumes of the project that exist, each with C(name) and C(mountpoint).
   returned: success
@@ -256,6 +261,7 @@ from ansible_collections.edusphere.platform.plugins.module_utils.compose import 
     unread,
 )
 from ansible_collections.edusphere.platform.plugins.module_utils.drain import PARAMETERS, UNSETTLED, drain, settle
+from ansible_collections.edusphere.platform.plugins.module_utils.processes import memory_available, memory_of
 from ansible_collections.edusphere.platform.plugins.module_utils.read_files import Files, digests, survey, write_record
 
 POLL = 0.5  # Seconds between two looks at a container's health.
@@ -594,6 +600,7 @@ class Stack:
             "unknown": False,
             "reason": reason,
             "services": services,
+            "memory": {"used": memory_of([container.pid for container in seen]), "available": memory_available()},
             "volumes": {
                 key: {"name": declared["name"], "mountpoint": self.resources["volume"][declared["name"]]}
                 for key, declared in self.declared("volume")

@@ -73,6 +73,11 @@ enabled:
   description: Whether it starts at boot.
   returned: success
   type: bool
+memory:
+  description: Bytes of memory that its processes have, and that the host could give to others without swapping.
+  returned: success
+  type: dict
+  sample: {used: 185000000, available: 412000000}
 invocation_id:
   description: systemd's id of the start that runs now; empty when nothing runs.
   returned: success
@@ -80,6 +85,7 @@ invocation_id:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.edusphere.platform.plugins.module_utils.processes import memory_available, memory_of
 from ansible_collections.edusphere.platform.plugins.module_utils.systemd_unit import (
     Systemctl,
     UnitError,
@@ -103,6 +109,7 @@ def main() -> None:
         exists=unit.exists,
         running=unit.running,
         enabled=unit.file_state == "enabled",
+        memory={"used": memory_of([unit.main_pid]), "available": memory_available()},
         invocation_id=unit.invocation if unit.running else "",
     )
 
