@@ -9,7 +9,7 @@ asked for, or has failed. None is sent again, with the one exception that every 
 connection that the server closed before it answered. Those are counted. So are answers that say that the site is closed
 for maintenance, 503 with Retry-After: who asks for the figures knows whether it was. WebSocket clients do what the
 application's own client does (frontend/src/chat/client.ts): they come back after a wait that is drawn at random, say
-what they saw last, and send again what was not acknowledged, under its old id. Times are seconds since the program began.
+what they saw last, and send again what was not acknowledged, under its old id. Times are seconds since it began.
 """
 
 from __future__ import annotations

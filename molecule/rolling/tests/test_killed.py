@@ -1,9 +1,9 @@
-"""An operator's machine that loses power in the middle of an upgrade: nobody notices, and the same run again ends it."""
+"""An operator's machine that loses power in the middle of an upgrade: nobody notices, and the same run ends it."""
 
 from __future__ import annotations
 
 import signal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from behaviour.hosts import ROOT
@@ -29,20 +29,27 @@ class Kill(NamedTuple):
 
 KILLS = [
     # What builds goes on on the host.
-    Kill("DURING", "frontend : Build the frontend", when="pgrep --full vite"),
+    Kill("DURING", "frontend : Build the frontend", when="pgrep --full [v]ite"),
     Kill("BEFORE", "backend : Start the free slot"),
     Kill("BEFORE", "backend : Record what serves"),
     Kill("BEFORE", "nginx : Configure nginx", switched=True),
     Kill("BEFORE", "nginx : Run nginx with its configuration", switched=True),
     # Its workers are ended one by one; those that are left still have visitors.
-    Kill("DURING", "backend : Stop the slot that no longer serves", when="pgrep --full drain_time", switched=True),
+    Kill(
+        "DURING",
+        "backend : Stop the slot that no longer serves",
+        when="pgrep --runstates T --full uvicorn",
+        switched=True,
+    ),
 ]
 
 
 @pytest.mark.parametrize("kill", KILLS, ids=lambda kill: kill.task)
 def test_killed(visitors: Load, calm: Figures, site: Site, vm: Host, kill: Kill) -> None:
     serves(vm, site, "v1")
-    how = {"edusphere_version": f"v2-{KILLS.index(kill)}"} if kill.how == "DURING" and not kill.switched else {}
+    how: dict[str, Any] = (
+        {"edusphere_version": f"v2-{KILLS.index(kill)}"} if kill.how == "DURING" and not kill.switched else {}
+    )
     with visitors.watched() as window:
         killed = upgrade(
             "v2",
