@@ -44,7 +44,7 @@ class Plan:
     """WebSocket clients."""
     rooms: int = 10
     users: int = 5
-    messages: float = 10
+    messages: float = 5
     """Messages a second, of all clients together."""
     seed: int = 1
 

@@ -57,17 +57,17 @@ PAGE = 200
 
 # Of each thousand requests. Most are nginx' own, as with browsers: each of the others costs a hundred times as much.
 SHARES = {
-    "index": 180,
-    "asset": 160,
-    "old asset": 120,
-    "admin css": 120,
-    "media": 120,
-    "me": 90,
-    "rooms": 40,
-    "messages": 50,
-    "admin": 20,
-    "version": 30,
-    "post avatar": 68,
+    "index": 230,
+    "asset": 190,
+    "old asset": 150,
+    "admin css": 130,
+    "media": 130,
+    "me": 60,
+    "rooms": 20,
+    "messages": 25,
+    "admin": 10,
+    "version": 20,
+    "post avatar": 33,
     # The list of rooms grows by each, and so does what it costs to list them.
     "post room": 2,
 }
