@@ -89,9 +89,10 @@ class State:
     @staticmethod
     def of(vm: Host) -> State:
         """Look."""
-        records = vm.check_output("ls /srv/edusphere/records").split()
+        # Of what serves; that there was a run is recorded beside it.
+        facts = vm.check_output("cd /srv/edusphere/records && ls *.fact").split()
         return State(
-            {name: vm.check_output("cat %s", f"/srv/edusphere/records/{name}") for name in records},
+            {name: vm.check_output("cat %s", f"/srv/edusphere/records/{name}") for name in facts},
             vm.check_output("ls -A %s", RELEASES).split(),
             {
                 slot: vm.check_output(
