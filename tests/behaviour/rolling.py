@@ -104,10 +104,10 @@ class State:
         )
 
 
-def serves(vm: Host, site: Site, version: str) -> None:
-    """Assert that a version serves, and it alone."""
+def serves(vm: Host, site: Site, version: str, number: str = "") -> None:
+    """Assert that a version serves, and it alone; `number` is what it calls itself, if not what its name says."""
     live = Services(vm).live
-    assert (live["version"], version_of(site)) == (version, NUMBERS[version])
+    assert (live["version"], version_of(site)) == (version, number or NUMBERS[version])
     other = "b" if live["slot"] == "a" else "a"
     assert vm.run("systemctl is-active %s", f"edusphere-backend@{live['slot']}").stdout.strip() == "active"
     assert vm.run("systemctl is-active %s", f"edusphere-backend@{other}").stdout.strip() == "inactive"

@@ -48,9 +48,10 @@ IN_FLIGHT = 200
 # As the application's client.
 FIRST_DELAY_SECONDS = 0.5
 LONGEST_DELAY_SECONDS = 15
-SILENCE_SECONDS = 50
-# All that is under way has arrived by then, or it never does.
-SETTLE_SECONDS = 90
+# More than twice its patience, as with requests: a heartbeat comes each 20 s, if the machine is not busy.
+SILENCE_SECONDS = 120
+# All that is under way has arrived by then, or it never does: an upgrade on a busy machine leaves minutes of talk behind.
+SETTLE_SECONDS = 300
 # Two of a dead connection's ends: it was closed, or reset since something was sent on it.
 GONE = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
 PAGE = 200
