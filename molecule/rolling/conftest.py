@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from behaviour.hosts import variables_of
 from behaviour.load import Figures, Load, load
-from behaviour.rolling import CLIENTS, FIGURES, LOG, conclude
+from behaviour.rolling import CLIENTS, FIGURES, LOG, SHARE, conclude
 from behaviour.visitor import Site
 from testinfra.host import Host
 
@@ -38,7 +38,7 @@ def visitors(site: Site) -> Iterator[Load]:
     """The load, on the site that serves v1, through all tests."""
     FIGURES.parent.mkdir(parents=True, exist_ok=True)
     FIGURES.unlink(missing_ok=True)
-    with load("rolling-visitor", site, log=LOG, clients=CLIENTS) as started:
+    with load("rolling-visitor", site, log=LOG, clients=CLIENTS, rate=100 * SHARE, messages=5 * SHARE) as started:
         yield started
 
 

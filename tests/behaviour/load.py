@@ -22,6 +22,7 @@ from behaviour.picture import portrait
 from behaviour.visitor import Site
 
 PROGRAM = Path(__file__).with_name("visitors.py")
+HANDSHAKE_SECONDS = 10
 WHERE = "/tmp/visitors.py"  # noqa: S108  # on the load's machine, which has no other use
 
 
@@ -82,7 +83,16 @@ class Figures:
     @property
     def refused(self) -> list[dict[str, Any]]:
         """The attempts to open a WebSocket that failed."""
-        return [attempt for attempt in self.seen["refused"] if self._within(attempt["at"]) and not attempt["closed"]]
+        return [
+            attempt
+            for attempt in self.seen["refused"]
+            if self._within(attempt["at"]) and not attempt["closed"] and not overdue(attempt)
+        ]
+
+    @property
+    def overdue(self) -> list[dict[str, Any]]:
+        """The attempts to open a WebSocket that the application's server gave up, since it was too busy."""
+        return [attempt for attempt in self.seen["refused"] if self._within(attempt["at"]) and overdue(attempt)]
 
     @property
     def outages(self) -> list[dict[str, Any]]:
@@ -149,11 +159,21 @@ class Figures:
             f"connections held: {min(held, default=0)} at the least;"
             f" lost {dict(Counter(str(outage['code']) for outage in self.outages))},"
             f" longest without one {self.longest_outage:.1f} s;"
-            f" refused {dict(Counter(attempt['what'][:80] for attempt in self.refused))}",
+            f" refused {dict(Counter(attempt['what'][:80] for attempt in self.refused))},"
+            f" given up by a busy server {len(self.overdue)}",
             f"messages: {len(waits)} acknowledged, p50 {percentile(waits, 50):.0f} ms,"
             f" p99 {percentile(waits, 99):.0f} ms, worst {percentile(waits, 100):.0f} ms",
         ]
         return "\n".join(lines)
+
+
+def overdue(attempt: dict[str, Any]) -> bool:
+    """Whether opening a WebSocket failed since it took the server longer than it allows itself.
+
+    The server of uvicorn's default `--ws` closes a connection whose handshake has not ended after 10 s (open_timeout of
+    the library websockets), and nginx answers 502. That tells of a busy machine; what a switch breaks fails at once.
+    """
+    return bool(attempt["took"] >= HANDSHAKE_SECONDS and ": 502," in attempt["what"])
 
 
 def percentile(samples: Sequence[float], percent: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import time
@@ -16,7 +17,9 @@ from behaviour.load import Figures, Load, Window, discrepancies
 from behaviour.platforms import Services
 from behaviour.visitor import Site
 
-CLIENTS = 50
+# Of the load that is meant; less of it for a machine that has other work.
+SHARE = float(os.environ.get("ROLLING_LOAD", "1"))
+CLIENTS = round(50 * SHARE)
 # The sample application's versions, complete, as the scenario's prepare.yml writes them.
 TREES = ROOT / ".cache/testbed/rolling"
 LOG = ROOT / ".cache/molecule/rolling-visitors.log"

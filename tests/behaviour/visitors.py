@@ -50,7 +50,7 @@ FIRST_DELAY_SECONDS = 0.5
 LONGEST_DELAY_SECONDS = 15
 # More than twice its patience, as with requests: a heartbeat comes each 20 s, if the machine is not busy.
 SILENCE_SECONDS = 120
-# All that is under way has arrived by then, or it never does: an upgrade on a busy machine leaves minutes of talk behind.
+# All that is under way has arrived by then, or it never does: on a busy machine an upgrade leaves minutes of talk.
 SETTLE_SECONDS = 300
 # Two of a dead connection's ends: it was closed, or reset since something was sent on it.
 GONE = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
@@ -694,6 +694,7 @@ class Talker:
         # Each attempt has a connection of its own, as with browsers.
         async with self.visitors.session(self.user, fresh=True) as session:
             while True:
+                began = now()
                 try:
                     async with asyncio.timeout(PATIENCE_SECONDS):
                         self.socket = await session.ws_connect(
@@ -704,6 +705,7 @@ class Talker:
                     self.visitors.refused.append(
                         {
                             "at": round(now(), 3),
+                            "took": round(now() - began, 3),
                             "client": self.name,
                             "what": f"{type(problem).__name__}: {problem}",
                             "closed": isinstance(problem, aiohttp.WSServerHandshakeError)
