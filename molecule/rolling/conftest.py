@@ -46,7 +46,7 @@ def visitors(site: Site) -> Iterator[Load]:
 def calm(visitors: Load) -> Figures:
     """What all the rest is measured against: nothing is done to the site."""
     with visitors.watched() as window:
-        visitors.answered(1500)
+        visitors.answered(round(1500 * SHARE))
     conclude(visitors, window, "calm")
     assert not window.seen.outages
     assert not window.seen.resent
