@@ -4,10 +4,12 @@ It needs Debian's python3-aiohttp and nothing of this repository. The first line
 (behaviour.load.Plan as JSON); every further line is a question, answered by one line of JSON on standard output.
 It ends with its input.
 
-Requests start on schedule, whatever becomes of those before them, and none is ever sent again: each has the right
-status and a body that is the page asked for, or has failed. WebSocket clients do what the application's own client does
-(frontend/src/chat/client.ts): they come back after a wait that is drawn at random, say what they saw last, and send
-again what was not acknowledged, under its old id. Times are seconds since the program began.
+Requests start on schedule, whatever becomes of those before them: each has the right status and a body that is the page
+asked for, or has failed. None is sent again, with the one exception that every browser makes: a GET on a kept
+connection that the server closed before it answered. Those are counted. So are answers that say that the site is closed
+for maintenance, 503 with Retry-After: who asks for the figures knows whether it was. WebSocket clients do what the
+application's own client does (frontend/src/chat/client.ts): they come back after a wait that is drawn at random, say
+what they saw last, and send again what was not acknowledged, under its old id. Times are seconds since it began.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ import sys
 import time
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, TypeAlias
@@ -37,8 +39,8 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 BEGAN = time.monotonic()
 PASSWORD = "correct horse battery staple"
-# A browser waits longer; whoever sits before it does not.
-PATIENCE_SECONDS = 15
+# As long as a browser waits. That a busy machine is slow is no fault of what is upgraded on it: the figures tell.
+PATIENCE_SECONDS = 60
 # As many as a browser opens to one host.
 CONNECTIONS = 6
 # More requests than these are not begun before some of them have ended; those that wait are late.
@@ -46,25 +48,29 @@ IN_FLIGHT = 200
 # As the application's client.
 FIRST_DELAY_SECONDS = 0.5
 LONGEST_DELAY_SECONDS = 15
-SILENCE_SECONDS = 50
-# All that is under way has arrived by then, or it never does.
-SETTLE_SECONDS = 60
+# More than twice its patience, as with requests: a heartbeat comes each 20 s, if the machine is not busy.
+SILENCE_SECONDS = 120
+# All that is under way has arrived by then, or it never does: on a busy machine an upgrade leaves minutes of talk.
+SETTLE_SECONDS = 300
+# Two of a dead connection's ends: it was closed, or reset since something was sent on it.
+GONE = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
 PAGE = 200
 
-# Of each hundred requests. Most are nginx' own, as with browsers: each of the others costs a hundred times as much.
+# Of each thousand requests. Most are nginx' own, as with browsers: each of the others costs a hundred times as much.
 SHARES = {
-    "index": 18,
-    "asset": 16,
-    "old asset": 12,
-    "admin css": 12,
-    "media": 12,
-    "me": 9,
-    "rooms": 4,
-    "messages": 5,
-    "admin": 2,
-    "version": 3,
-    "post avatar": 6,
-    "post room": 1,
+    "index": 230,
+    "asset": 190,
+    "old asset": 150,
+    "admin css": 130,
+    "media": 130,
+    "me": 60,
+    "rooms": 20,
+    "messages": 25,
+    "admin": 10,
+    "version": 20,
+    "post avatar": 33,
+    # The list of rooms grows by each, and so does what it costs to list them.
+    "post room": 2,
 }
 Check: TypeAlias = Callable[[bytes], str | None]
 
@@ -122,6 +128,11 @@ class Address(AbstractResolver):
         """Nothing is open."""
 
 
+def is_closed(status: int, headers: Mapping[str, str]) -> bool:
+    """Whether an answer says that the site is closed for maintenance, and when to ask again."""
+    return status == 503 and headers.get("Retry-After", "").isdigit()
+
+
 def traces() -> aiohttp.TraceConfig:
     """Notes of a request whether it went over a connection that was open already."""
     trace = aiohttp.TraceConfig()
@@ -152,11 +163,14 @@ class Visitors:
         self.ended = 0
         self.kinds: Counter[str] = Counter()
         self.failed: list[dict[str, Any]] = []
+        self.resent: list[dict[str, Any]] = []
         self.latencies: dict[int, list[float]] = defaultdict(list)
         self.lateness: dict[int, float] = defaultdict(float)
         self.digests: dict[str, str] = {}
+        # What the page names, and what its scripts load later; of the first page, and of the last one.
         self.old_assets: list[str] = []
         self.assets: list[str] = []
+        self.loaded_later: dict[str, list[str]] = {}
         self.admin_css = ""
         self.versions: list[tuple[float, str]] = []
         self.opened: dict[str, float] = {}
@@ -252,6 +266,10 @@ class Visitors:
         self.old_assets = self.old_assets or assets
         return None
 
+    def asset(self, first: list[str]) -> str:
+        """Return one of a page's files, or of those that its scripts load later."""
+        return self.random.choice([*first, *(path for name in first for path in self.loaded_later.get(name, []))])
+
     def same_as_ever(self, path: str) -> Check:
         """A file whose name has a hash never changes."""
 
@@ -259,6 +277,10 @@ class Visitors:
             digest = hashlib.sha256(body).hexdigest()
             if not body or self.digests.setdefault(path, digest) != digest:
                 return f"other content than before under the same name, {len(body)} bytes"
+            if path.endswith(".js"):
+                self.loaded_later[path] = [
+                    f"/assets/{name.decode()}" for name in re.findall(rb'"\./([\w-]+\.(?:js|css))"', body)
+                ]
             return None
 
         return check
@@ -288,7 +310,7 @@ class Visitors:
         if kind == "index":
             return Request("GET", "/", self.index_is_whole)
         if kind in ("asset", "old asset"):
-            path = choose(self.assets if kind == "asset" else self.old_assets)
+            path = self.asset(self.assets if kind == "asset" else self.old_assets)
             return Request("GET", path, self.same_as_ever(path))
         if kind == "me":
             return Request("GET", "/api/me/", of(lambda answer: answer["user"]["username"] == user.name))
@@ -337,27 +359,50 @@ class Visitors:
             headers={"Content-Type": "application/json"},
         )
 
-    async def ask(self, session: aiohttp.ClientSession, kind: str, request: Request) -> str | None:
-        """Send one request, once; what is wrong with the answer, or None."""
+    async def send(
+        self, session: aiohttp.ClientSession, request: Request, note: dict[str, Any]
+    ) -> tuple[int, bytes, bool]:
+        """Send a request, and return the answer's status and body, and whether it says that the site is closed."""
+        async with session.request(
+            request.method,
+            self.url + request.path,
+            data=request.data() if request.data else None,
+            headers=request.headers,
+            allow_redirects=False,
+            trace_request_ctx=note,
+        ) as response:
+            # From here on there is an answer, whatever becomes of it.
+            note["answered"] = True
+            return response.status, await response.read(), is_closed(response.status, response.headers)
+
+    async def ask(
+        self, session: aiohttp.ClientSession, kind: str, request: Request, anew: aiohttp.ClientSession | None = None
+    ) -> str | None:
+        """Send one request; what is wrong with the answer, or None.
+
+        `anew` is the same browser's next connection. nginx 1.26 closes idle connections without grace when it reloads
+        (ngx_close_idle_connections, which its leaving workers call; keepalive_min_timeout came with
+        1.27.4). A request that is on its way then meets a closed connection. RFC 9112, 9.3.1: a client may send it
+        again if it is idempotent, and all browsers do.
+        """
         began = now()
         note: dict[str, Any] = {}
+        closed = False
         try:
-            async with session.request(
-                request.method,
-                self.url + request.path,
-                data=request.data() if request.data else None,
-                headers=request.headers,
-                allow_redirects=False,
-                trace_request_ctx=note,
-            ) as response:
-                body = await response.read()
-            if response.status == request.status:
+            try:
+                status, body, closed = await self.send(session, request, note)
+            except GONE as error:
+                if anew is None or request.method != "GET" or "answered" in note or "reused" not in note:
+                    raise
+                self.resent.append({"at": round(began, 3), "kind": kind, "path": request.path, "what": repr(error)})
+                status, body, closed = await self.send(anew, request, note)
+            if status == request.status:
                 try:
                     problem = request.check(body)
                 except (ValueError, LookupError, TypeError) as error:
                     problem = f"{type(error).__name__}: {error}: {body[:200]!r}"
             else:
-                problem = f"status {response.status}: {body[:100]!r}"
+                problem = f"status {status}: {body[:100]!r}"
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             problem = f"{type(error).__name__}: {error}"
         took = now() - began
@@ -373,6 +418,7 @@ class Visitors:
                     "path": request.path,
                     "what": problem,
                     "reused": note.get("reused", False),
+                    "closed": closed,
                 }
             )
         else:
@@ -380,29 +426,31 @@ class Visitors:
         return problem
 
     def schedule(self) -> Iterator[str]:
-        """Return kinds of requests for ever, each hundred in another order."""
-        hundred = [kind for kind, share in SHARES.items() for _ in range(share)]
-        assert len(hundred) == 100
+        """Return kinds of requests for ever, each thousand in another order."""
+        thousand = [kind for kind, share in SHARES.items() for _ in range(share)]
+        assert len(thousand) == 1000
         while True:
-            self.random.shuffle(hundred)
-            yield from hundred
+            self.random.shuffle(thousand)
+            yield from thousand
 
     async def browse(self) -> None:
         """Begin requests at their times."""
         room = asyncio.Semaphore(IN_FLIGHT)
         readers = [user for user in self.users if user.name.startswith("reader")]
         posters = [user for user in self.users if user.name.startswith("poster")]
-        # A browser's user is for good. One in ten requests opens a connection of its own.
+        # A browser's user is for good. One in ten requests opens a connection of its own, as does every POST: on a kept
+        # connection that nginx closes meanwhile it would be lost, and must not be sent again (RFC 9110, 9.2.2), so that
+        # no client could be sure of it, whatever is upgraded. What happens to it otherwise must be nothing.
         kept = [(self.session(user), user) for user, _ in zip(itertools.cycle(readers), range(18), strict=False)]
-        posting = [(self.session(user), user) for user in posters]
         fresh = {
             False: [(self.session(user, fresh=True), user) for user in readers],
             True: [(self.session(user, fresh=True), user) for user in posters],
         }
+        anew = {user.name: session for session, user in fresh[False]}
 
-        async def one(kind: str, session: aiohttp.ClientSession, request: Request) -> None:
+        async def one(kind: str, session: aiohttp.ClientSession, user: User, request: Request) -> None:
             try:
-                await self.ask(session, kind, request)
+                await self.ask(session, kind, request, anew.get(user.name))
             finally:
                 room.release()
 
@@ -413,10 +461,10 @@ class Visitors:
             await room.acquire()
             self.lateness[int(due)] = max(self.lateness[int(due)], now() - due)
             posts = kind.startswith("post")
-            pool = fresh[posts] if self.random.random() < 0.1 else posting if posts else kept
+            pool = fresh[posts] if posts or self.random.random() < 0.1 else kept
             session, user = self.random.choice(pool)
             self.begun += 1
-            self.run(one(kind, session, self.request(kind, user)))
+            self.run(one(kind, session, user, self.request(kind, user)))
 
     # ------------------------------------------------------------------ chat
 
@@ -431,7 +479,10 @@ class Visitors:
             await self.talkers[number * 7 % len(self.talkers)].say(f"message {number}")
 
     async def audit(self) -> dict[str, Any]:
-        """Let the chat come to rest, and compare what was said and heard with what is stored. Requests go on."""
+        """Let the chat come to rest, and compare what was said and heard with what is stored. Requests go on.
+
+        A chat that does not come to rest is not compared: what is on its way is neither lost nor there.
+        """
         self.paused = True
         try:
             async with self.session(self.users[0]) as session:
@@ -442,9 +493,18 @@ class Visitors:
                     last = {room["slug"]: room["last_sequence"] for room in answer["rooms"]}
                     behind = [talker.name for talker in self.talkers if talker.last != last[talker.room]]
                     unacked = [identity for talker in self.talkers for identity in talker.pending]
-                    if not (behind or unacked) or now() > end:
+                    if not (behind or unacked):
                         break
-                    await asyncio.sleep(0.1)
+                    if now() > end:
+                        return {
+                            "not settled": [
+                                f"after {SETTLE_SECONDS} s {len(behind)} clients have not seen all messages,"
+                                f" {len(unacked)} messages are not acknowledged, {self.online} clients are connected",
+                                *behind[:5],
+                            ],
+                            "wrong": self.wrong,
+                        }
+                    await asyncio.sleep(0.5)
                 # What comes in while this reads may be stored after it was read.
                 acked = dict(self.acked)
                 heard = {room: dict(messages) for room, messages in self.heard.items()}
@@ -470,8 +530,6 @@ class Visitors:
                 for sequence, identity in messages.items()
                 if self.stored[room].get(sequence, ("",))[0] != identity
             ],
-            "unacked": unacked,
-            "behind": behind,
             "wrong": self.wrong,
             "rooms_opened": len(opened),
             "rooms_lost": [name for name in opened if name not in last],
@@ -529,6 +587,9 @@ class Visitors:
                 who = poster if kind.startswith("post") else session
                 problem = await self.ask(who, kind, self.request(kind, readers[0]))
                 assert problem is None, f"{kind}: {problem}"
+            for path in self.assets:
+                problem = await self.ask(session, "asset", Request("GET", path, self.same_as_ever(path)))
+                assert problem is None, f"{path}: {problem}"
         for number in range(self.plan["clients"]):
             user = readers[(number // len(self.rooms)) % len(readers)]
             self.talkers.append(Talker(self, number, user, self.rooms[number % len(self.rooms)]))
@@ -542,6 +603,7 @@ class Visitors:
         self.begun = self.ended = 0
         self.kinds.clear()
         self.latencies.clear()
+        self.resent.clear()
         self.outages.clear()
         self.refused.clear()
 
@@ -571,6 +633,7 @@ class Visitors:
             "under_way": self.begun - self.ended,
             "kinds": dict(self.kinds),
             "failed": self.failed,
+            "resent": self.resent,
             "latencies": self.latencies,
             "lateness": {second: round(late, 3) for second, late in self.lateness.items()},
             "versions": self.versions,
@@ -628,8 +691,10 @@ class Talker:
     async def stay(self) -> None:
         """Be connected, again and again."""
         address = "ws" + self.visitors.url.removeprefix("http")
-        async with self.visitors.session(self.user) as session:
+        # Each attempt has a connection of its own, as with browsers.
+        async with self.visitors.session(self.user, fresh=True) as session:
             while True:
+                began = now()
                 try:
                     async with asyncio.timeout(PATIENCE_SECONDS):
                         self.socket = await session.ws_connect(
@@ -638,7 +703,14 @@ class Talker:
                     self.code = await self.listen(self.socket)
                 except (aiohttp.ClientError, OSError, TimeoutError) as problem:
                     self.visitors.refused.append(
-                        {"at": round(now(), 3), "client": self.name, "what": f"{type(problem).__name__}: {problem}"}
+                        {
+                            "at": round(now(), 3),
+                            "took": round(now() - began, 3),
+                            "client": self.name,
+                            "what": f"{type(problem).__name__}: {problem}",
+                            "closed": isinstance(problem, aiohttp.WSServerHandshakeError)
+                            and is_closed(problem.status, problem.headers or {}),
+                        }
                     )
                 if self.since is None:
                     self.since = now()

@@ -1,0 +1,49 @@
+"""A version that the running one can't live with: while the site is closed, and back."""
+
+from __future__ import annotations
+
+import json
+
+from behaviour.load import Figures, Load
+from behaviour.rolling import State, conclude, rollback, serves, upgrade
+from behaviour.visitor import Site
+from testinfra.host import Host
+
+RENAMED = "chat.0004_rename_message_body"
+
+
+def test_maintenance(visitors: Load, calm: Figures, site: Site, vm: Host) -> None:
+    """Everybody is told so meanwhile, and nothing else; what they have said comes through, once."""
+    serves(vm, site, "v1")
+    with visitors.watched() as window:
+        run = upgrade("v3", edusphere_maintenance=True)
+        visitors.answered(500)
+    serves(vm, site, "v3")
+    assert RENAMED in json.loads(State.of(vm).records["schema.fact"])
+    conclude(visitors, window, "to v3, with the site closed", run, calm=calm, closed=True)
+
+
+def test_rollback_is_refused(visitors: Load, calm: Figures, site: Site, vm: Host) -> None:
+    """The earlier version would fail on this schema."""
+    before = State.of(vm)
+    with visitors.watched() as window:
+        run = rollback(check=False)
+        visitors.answered(100)
+    assert run.failed
+    for told in (RENAMED, "edusphere_rollback_migrations=true", "backend_migrate_accept", "Nothing was changed"):
+        assert told in run.said, run.said[-6000:]
+    assert State.of(vm) == before
+    serves(vm, site, "v3")
+    conclude(visitors, window, "back from v3, which is refused", run, calm=calm)
+    assert not window.seen.outages
+
+
+def test_rollback_with_migrations(visitors: Load, calm: Figures, site: Site, vm: Host) -> None:
+    """They are taken back while the site is closed."""
+    with visitors.watched() as window:
+        run = rollback(edusphere_rollback_migrations=True)
+        visitors.answered(500)
+    serves(vm, site, "v1")
+    applied = vm.check_output("edusphere-manage showmigrations chat --plan")
+    assert f"[X] {RENAMED}" not in applied
+    conclude(visitors, window, "back from v3, with its migration taken back", run, calm=calm, closed=True)

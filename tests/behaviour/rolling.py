@@ -1,0 +1,161 @@
+"""What an operator does to upgrade a site and to go back, under a load that says what of it was noticed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from testinfra.host import Host
+
+from behaviour.hosts import ROOT, playbook
+from behaviour.load import Figures, Load, Window, discrepancies
+from behaviour.platforms import Services
+from behaviour.visitor import Site
+
+# Of the load that is meant; less of it for a machine that has other work.
+SHARE = float(os.environ.get("ROLLING_LOAD", "1"))
+CLIENTS = round(50 * SHARE)
+# The sample application's versions, complete, as the scenario's prepare.yml writes them.
+TREES = ROOT / ".cache/testbed/rolling"
+LOG = ROOT / ".cache/molecule/rolling-visitors.log"
+FIGURES = LOG.with_suffix(".figures")
+RELEASES = "/srv/edusphere/releases"
+NUMBERS = {"v1": "1.0.0", "v2": "2.0.0", "v3": "3.0.0"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A playbook that has ended."""
+
+    name: str
+    process: subprocess.CompletedProcess[str]
+    seconds: float
+
+    @property
+    def said(self) -> str:
+        """All of it."""
+        return self.process.stdout + self.process.stderr
+
+    @property
+    def failed(self) -> bool:
+        """Whether it says so itself: a run that was killed says nothing."""
+        return self.process.returncode > 0
+
+
+def _run(name: str, *arguments: str, check: bool, **environment: str) -> Run:
+    began = time.monotonic()
+    process = playbook(*arguments, name=f"playbooks/{name}.yml", check=check, **environment)
+    return Run(name, process, time.monotonic() - began)
+
+
+def wishes(**variables: Any) -> list[str]:
+    """The arguments that give a run variables."""
+    return [f"--extra-vars={json.dumps(variables)}"] if variables else []
+
+
+def upgrade(version: str, check: bool = True, environment: dict[str, str] | None = None, **variables: Any) -> Run:
+    """Bring the site to a version of the sample application."""
+    return _run(
+        "upgrade",
+        *wishes(**{"edusphere_app_source": str(TREES / version), "edusphere_version": version} | variables),
+        check=check,
+        **(environment or {}),
+    )
+
+
+def rollback(check: bool = True, **variables: Any) -> Run:
+    """Bring the site back to what it served before."""
+    return _run("rollback", *wishes(**variables), check=check)
+
+
+def version_of(site: Site) -> str:
+    """What serves, as it says itself."""
+    return str(site.get("/api/version/").json()["version"])
+
+
+@dataclass(frozen=True)
+class State:
+    """What a run that must not change anything could have changed."""
+
+    records: dict[str, str]
+    releases: list[str]
+    units: dict[str, str]
+    """Each slot's state."""
+    serving: str
+    """systemd's id of the start of what serves."""
+
+    @staticmethod
+    def of(vm: Host) -> State:
+        """Look."""
+        # Of what serves; that there was a run is recorded beside it.
+        facts = vm.check_output("cd /srv/edusphere/records && ls *.fact").split()
+        return State(
+            {name: vm.check_output("cat %s", f"/srv/edusphere/records/{name}") for name in facts},
+            vm.check_output("ls -A %s", RELEASES).split(),
+            {
+                slot: vm.check_output(
+                    "systemctl show --property ActiveState,UnitFileState %s", f"edusphere-backend@{slot}"
+                )
+                for slot in "ab"
+            },
+            Services(vm).start,
+        )
+
+
+def serves(vm: Host, site: Site, version: str, number: str = "") -> None:
+    """Assert that a version serves, and it alone; `number` is what it calls itself, if not what its name says."""
+    live = Services(vm).live
+    assert (live["version"], version_of(site)) == (version, number or NUMBERS[version])
+    other = "b" if live["slot"] == "a" else "a"
+    assert vm.run("systemctl is-active %s", f"edusphere-backend@{live['slot']}").stdout.strip() == "active"
+    assert vm.run("systemctl is-active %s", f"edusphere-backend@{other}").stdout.strip() == "inactive"
+    assert vm.check_output("readlink /srv/edusphere/current") == f"{RELEASES}/{live['release']}"
+
+
+def tasks_of(run: Run) -> set[str]:
+    """The tasks that did something, or were asked whether there is something to do."""
+    return {
+        name
+        for name, body in re.findall(r"^TASK \[(.*?)\] \**\n((?:.+\n)*)", run.process.stdout, re.MULTILINE)
+        if re.search(r"^(ok|changed):", body, re.MULTILINE)
+    }
+
+
+def say(name: str, text: str) -> str:
+    """Print, and keep, what was measured."""
+    said = f"\n=== {name}\n{text}\n"
+    print(said)
+    with FIGURES.open("a") as log:
+        log.write(said)
+    return said
+
+
+def conclude(
+    visitors: Load, window: Window, name: str, *runs: Run, calm: Figures | None = None, closed: bool = False
+) -> None:
+    """Say what was seen, and fail where anything was noticed: `closed` is whether the site was to be closed meanwhile.
+
+    What failed is said before the chat is compared: a site that fails may never let it come to rest.
+    """
+    seen = window.seen
+    lines = [f"{run.name}.yml took {run.seconds:.1f} s" for run in runs]
+    said = say(name, "\n".join([*lines, *([f"{seen.against(calm)}"] if calm else []), seen.summary()]))
+    assert not seen.failed, said + json.dumps(seen.failed[:5], indent=1)
+    assert not seen.refused, said + json.dumps(seen.refused[:5], indent=1)
+    assert bool(seen.closed) == closed, said + json.dumps(seen.closed[:5], indent=1)
+    audit = visitors.audit()
+    found = discrepancies(audit)
+    after = visitors.figures()
+    counts = {what: len(which) for what, which in found.items()} or "nothing lost or doubled"
+    said += say(
+        f"{name}: audit",
+        f"{audit.get('acked')} messages acknowledged, {audit.get('stored')} stored, {counts}\n"
+        f"the load's own machine: {after.seen['cpu_seconds'] / after.seen['now']:.2f} of a core",
+    )
+    assert not found, said + json.dumps(found)[:3000]
+    assert after.seen["online"] == CLIENTS, said
