@@ -60,7 +60,8 @@ def test_broken_version(visitors: Load, calm: Figures, site: Site, vm: Host) -> 
     """It never serves, says why, and leaves nothing."""
     before = State.of(vm)
     with visitors.watched() as window:
-        run = upgrade("v2-broken", check=False)
+        # It would not get ready later either.
+        run = upgrade("v2-broken", check=False, backend_ready_timeout=20)
         visitors.answered(100)
     assert run.failed
     assert "readiness check word_filter failed" in run.said, run.said[-6000:]
