@@ -18,8 +18,8 @@ options:
     default: 0
   drain_proxy:
     description:
-      - The nginx before what is stopped, a unit or a service of the project. Before anything is drained, it has to serve
-        by its O(drain_proxy_files); when it doesn't within 60 seconds, the task fails and nothing is stopped.
+      - The nginx before what is stopped, a unit or a service of the project. Before anything is drained, it has to
+        serve by its O(drain_proxy_files); when it doesn't within 60 seconds, the task fails and nothing is stopped.
     type: str
   drain_proxy_files:
     description:
