@@ -63,6 +63,7 @@ class Site:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,
         )
 
     def run(self, version: str = "v1", *options: str, **variables: object) -> tuple[int, str]:
@@ -88,6 +89,12 @@ class Site:
             assert time.monotonic() < end
             time.sleep(0.1)
         return lock
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """End a run and all that it has started, at once."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
 
 
 @pytest.fixture
@@ -121,18 +128,20 @@ def test_a_second_operator_is_told_who_is_at_work(site: Site) -> None:
         assert site.run("v2", break_lock=lock["id"])[0] == 0
         assert site.history() == [("v1", "did not end"), ("v2", "done")]
     finally:
-        first.kill()
-        first.communicate()
+        end(first)
 
 
 def test_a_killed_runs_lock_is_taken_over(site: Site) -> None:
     first = site.start("v1", meanwhile="sleep 300")
     site.wait_for_lock()
-    first.send_signal(signal.SIGKILL)
-    first.wait()
-    status, said = site.run("v2")
-    assert status == 0, said
-    assert site.history() == [("v1", "did not end"), ("v2", "done")]
+    try:
+        first.kill()
+        first.wait()
+        status, said = site.run("v2")
+        assert status == 0, said
+        assert site.history() == [("v1", "did not end"), ("v2", "done")]
+    finally:
+        end(first)
 
 
 def test_of_another_control_node_only_time_tells(site: Site) -> None:
