@@ -153,9 +153,9 @@ def test_development_in_containers(render: Render) -> None:
 
 def test_a_host_that_is_being_switched_gets_no_requests(render: Render) -> None:
     lists = render({"edge": ["one"], "app": ["two", "three"]}, "fronts", edusphere_fronts_out=["three"])
-    assert re.findall(r"server (\S+) .*?( down)?;", lists["one"]) == [
+    assert re.findall(r"server (\S+) .*?( backup)?;", lists["one"]) == [
         ("192.0.2.2:8000", ""),
-        ("192.0.2.3:8000", " down"),
+        ("192.0.2.3:8000", " backup"),
     ]
 
 
