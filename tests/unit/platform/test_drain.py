@@ -163,3 +163,8 @@ def test_nginx_is_settled_when_its_old_workers_leave(tmp_path: Path) -> None:
             assert drain.settle([before, after], [str(site)], 0.2) is False
             os.kill(before, signal.SIGKILL)
             assert drain.settle([before, after], [str(site)], 5) is True
+
+
+def test_an_nginx_that_passes_nothing_on_is_settled(tmp_path: Path) -> None:
+    with titled("nginx: worker process") as worker:
+        assert drain.settle([worker], [str(tmp_path / "missing.conf")], 0) is True

@@ -177,7 +177,8 @@ def stale_nginx_workers(mains: t.Collection[int], files: t.Iterable[str]) -> t.L
 
     A reload lets new workers read them, and tells the others to leave: until they have heard it they go on as before.
     """
-    changed = max((Path(path).stat().st_ctime for path in files), default=0.0)
+    # Without any of them, nginx passes nothing on yet.
+    changed = max((Path(path).stat().st_ctime for path in files if Path(path).exists()), default=0.0)
     stale = []
     for pid, _parent in descendants(mains):
         title = re.sub(r"\0+", " ", read("/proc/%d/cmdline" % pid))
