@@ -2,43 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
-from behaviour.hosts import variables_of
 from behaviour.load import Figures, Load, load
 from behaviour.rolling import CLIENTS, FIGURES, LOG, SHARE, conclude
 from behaviour.visitor import Site
-from testinfra.host import Host
-
-VM = "rolling-vm"
 
 
 @pytest.fixture(scope="session")
-def vm(connect: Callable[[str], Host]) -> Host:
-    """The site's one host."""
-    return connect(VM)
-
-
-@pytest.fixture(scope="session")
-def vm_address(address: Callable[[str], str]) -> str:
-    """Its address."""
-    return address(VM)
-
-
-@pytest.fixture(scope="session")
-def settings() -> dict[str, Any]:
-    """What the inventory says of the site."""
-    return variables_of(VM, "edusphere_domain", "edusphere_mode", "edusphere_tls", "testbed_keys")
-
-
-@pytest.fixture(scope="session")
-def visitors(site: Site) -> Iterator[Load]:
+def visitors(site: Site, groups: dict[str, list[str]]) -> Iterator[Load]:
     """The load, on the site that serves v1, through all tests."""
+    (visitor,) = set(groups["all"]) - set(groups["app"])
     FIGURES.parent.mkdir(parents=True, exist_ok=True)
     FIGURES.unlink(missing_ok=True)
-    with load("rolling-visitor", site, log=LOG, clients=CLIENTS, rate=100 * SHARE, messages=5 * SHARE) as started:
+    with load(visitor, site, log=LOG, clients=CLIENTS, rate=100 * SHARE, messages=5 * SHARE) as started:
         yield started
 
 

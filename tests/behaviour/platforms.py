@@ -13,6 +13,7 @@ from testinfra.host import Host
 from behaviour.hosts import environment_of, with_environment_of
 
 STACK = "/srv/edusphere/stack"
+BACKENDS = "label=com.docker.compose.service=backend --filter label=com.docker.compose.oneoff=False"
 
 
 class Platform(ABC):
@@ -55,6 +56,20 @@ class Platform(ABC):
     @abstractmethod
     def directory(self) -> str:
         """The release's root, as the application sees it."""
+
+    @property
+    @abstractmethod
+    def backends(self) -> dict[str, str]:
+        """Every slot or container of the backend, with how it is."""
+
+    @property
+    @abstractmethod
+    def running(self) -> list[str]:
+        """The releases that the backends run which are up."""
+
+    @abstractmethod
+    def main_pid_of_nginx(self) -> int:
+        """The first process of nginx, as the host sees it."""
 
     @abstractmethod
     def published(self, path: str) -> str:
@@ -120,6 +135,23 @@ class Services(Platform):
     def releases(self) -> list[str]:
         """Directories."""
         return str(self.vm.check_output("ls /srv/edusphere/releases")).split()
+
+    @property
+    def backends(self) -> dict[str, str]:
+        """The two slots' units."""
+        show = "systemctl show --property ActiveState,UnitFileState %s"
+        return {slot: self.vm.check_output(show, f"edusphere-backend@{slot}") for slot in "ab"}
+
+    @property
+    def running(self) -> list[str]:
+        """Of the slots that are active."""
+        active = [slot for slot, state in self.backends.items() if "ActiveState=active" in state]
+        slots = "/srv/edusphere/slots"
+        return [self.vm.check_output("readlink %s", f"{slots}/{slot}").rpartition("/")[2] for slot in active]
+
+    def main_pid_of_nginx(self) -> int:
+        """Ask systemd."""
+        return int(self.vm.check_output("systemctl show --property MainPID --value nginx"))
 
     @property
     def directory(self) -> str:
@@ -191,6 +223,22 @@ class Stack(Platform):
     def main_pid(self) -> int:
         """As the host sees it."""
         return int(self.inspect("backend", "{{.State.Pid}}"))
+
+    @property
+    def backends(self) -> dict[str, str]:
+        """The containers."""
+        listed = f"docker ps --all --no-trunc --filter {BACKENDS} --format '{{{{.Names}}}} {{{{.ID}}}} {{{{.State}}}}'"
+        return {line.split()[0]: line for line in self.vm.check_output(listed).splitlines()}
+
+    @property
+    def running(self) -> list[str]:
+        """Of the containers that run, by their image's name."""
+        listed = f"docker ps --filter {BACKENDS} --format '{{{{.Image}}}}'"
+        return [image.rpartition(":")[2] for image in self.vm.check_output(listed).split()]
+
+    def main_pid_of_nginx(self) -> int:
+        """As the host sees it."""
+        return int(self.inspect("nginx", "{{.State.Pid}}"))
 
     @property
     def start(self) -> str:

@@ -10,21 +10,18 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from testinfra.host import Host
-
 from behaviour.hosts import ROOT, playbook
 from behaviour.load import Figures, Load, Window, discrepancies
-from behaviour.platforms import Services
+from behaviour.platforms import Platform
 from behaviour.visitor import Site
 
 # Of the load that is meant; less of it for a machine that has other work.
 SHARE = float(os.environ.get("ROLLING_LOAD", "1"))
 CLIENTS = round(50 * SHARE)
 # The sample application's versions, complete, as the scenario's prepare.yml writes them.
-TREES = ROOT / ".cache/testbed/rolling"
-LOG = ROOT / ".cache/molecule/rolling-visitors.log"
+TREES = ROOT / ".cache/testbed/versions"
+LOG = ROOT / f".cache/molecule/{os.environ.get('MOLECULE_SCENARIO_NAME', 'rolling')}-visitors.log"
 FIGURES = LOG.with_suffix(".figures")
-RELEASES = "/srv/edusphere/releases"
 NUMBERS = {"v1": "1.0.0", "v2": "2.0.0", "v3": "3.0.0"}
 
 
@@ -84,37 +81,29 @@ class State:
 
     records: dict[str, str]
     releases: list[str]
-    units: dict[str, str]
-    """Each slot's state."""
+    backends: dict[str, str]
     serving: str
-    """systemd's id of the start of what serves."""
+    """The start of what serves."""
 
     @staticmethod
-    def of(vm: Host) -> State:
+    def of(platform: Platform) -> State:
         """Look."""
         # Of what serves; that there was a run is recorded beside it.
+        vm = platform.vm
         facts = vm.check_output("cd /srv/edusphere/records && ls *.fact").split()
         return State(
             {name: vm.check_output("cat %s", f"/srv/edusphere/records/{name}") for name in facts},
-            vm.check_output("ls -A %s", RELEASES).split(),
-            {
-                slot: vm.check_output(
-                    "systemctl show --property ActiveState,UnitFileState %s", f"edusphere-backend@{slot}"
-                )
-                for slot in "ab"
-            },
-            Services(vm).start,
+            platform.releases,
+            platform.backends,
+            platform.start,
         )
 
 
-def serves(vm: Host, site: Site, version: str, number: str = "") -> None:
+def serves(platform: Platform, site: Site, version: str, number: str = "") -> None:
     """Assert that a version serves, and it alone; `number` is what it calls itself, if not what its name says."""
-    live = Services(vm).live
+    live = platform.live
     assert (live["version"], version_of(site)) == (version, number or NUMBERS[version])
-    other = "b" if live["slot"] == "a" else "a"
-    assert vm.run("systemctl is-active %s", f"edusphere-backend@{live['slot']}").stdout.strip() == "active"
-    assert vm.run("systemctl is-active %s", f"edusphere-backend@{other}").stdout.strip() == "inactive"
-    assert vm.check_output("readlink /srv/edusphere/current") == f"{RELEASES}/{live['release']}"
+    assert platform.running == [live["release"]]
 
 
 def tasks_of(run: Run) -> set[str]:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import signal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from behaviour.hosts import ROOT
 from behaviour.load import Figures, Load
-from behaviour.platforms import Services
+from behaviour.platforms import Platform
 from behaviour.rolling import conclude, serves, upgrade
 from behaviour.visitor import Site
-from testinfra.host import Host
 
 PLUGINS = ROOT / "molecule/interrupted/plugins"
 
@@ -34,60 +33,67 @@ class Way(NamedTuple):
     version: str
     number: str
     """As the application says it."""
-    kills: list[Kill]
+    kills: list[dict[str, Kill]]
+    """Each by the site's mode."""
 
 
+# What each mode calls the same moments. What builds goes on on the host; workers are ended one by one, and those that are
+# left still have visitors.
+BUILD = {
+    "native": Kill("DURING", "frontend : Build the frontend", when="pgrep --full [v]ite"),
+    "compose": Kill("DURING", "release : Build the backend's image", when="pgrep --full [d]ocker.build"),
+}
+START = {
+    "native": Kill("BEFORE", "backend : Start the free slot"),
+    "compose": Kill("BEFORE", "backend : Start the containers"),
+}
+DRAINED = "pgrep --runstates T --full uvicorn"
+DRAIN = {
+    "native": Kill("DURING", "backend : Stop the slot that no longer serves", when=DRAINED, switched=True),
+    "compose": Kill("DURING", "backend : Remove the containers that no longer serve", when=DRAINED, switched=True),
+}
 WAYS = [
-    Way(
-        "v2",
-        # Not built yet, whatever other tests have built.
-        "v2-killed",
-        "2.0.0",
-        [
-            # What builds goes on on the host.
-            Kill("DURING", "frontend : Build the frontend", when="pgrep --full [v]ite"),
-            Kill("BEFORE", "backend : Start the free slot"),
-            # Its workers are ended one by one; those that are left still have visitors.
-            Kill(
-                "DURING",
-                "backend : Stop the slot that no longer serves",
-                when="pgrep --runstates T --full uvicorn",
-                switched=True,
-            ),
-        ],
-    ),
+    # Not built yet, whatever other tests have built.
+    Way("v2", "v2-killed", "2.0.0", [BUILD, START, DRAIN]),
     Way(
         "v1",
         "v1",
         "1.0.0",
         [
-            Kill("BEFORE", "backend : Record what serves"),
-            Kill("BEFORE", "nginx : Configure nginx", switched=True),
-            Kill("BEFORE", "nginx : Run nginx with its configuration", switched=True),
+            dict.fromkeys(BUILD, kill)
+            for kill in (
+                Kill("BEFORE", "backend : Record what serves"),
+                Kill("BEFORE", "nginx : Configure nginx", switched=True),
+                Kill("BEFORE", "nginx : Run nginx with its configuration", switched=True),
+            )
         ],
     ),
 ]
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.version)
-def test_killed(visitors: Load, calm: Figures, site: Site, vm: Host, way: Way) -> None:
+def test_killed(
+    visitors: Load, calm: Figures, site: Site, platform: Platform, settings: dict[str, Any], way: Way
+) -> None:
     """The site serves all the while, and each run goes on where the one before it was killed."""
-    before = Services(vm).live
+    before, mode = platform.live, settings["edusphere_mode"]
     runs = []
     with visitors.watched() as window:
-        for kill in way.kills:
+        for kills in way.kills:
+            kill = kills[mode]
+            on_host = f"ssh -F {ROOT}/.cache/testbed/ssh/config {platform.vm.backend.hostname}"
             run = upgrade(
                 way.tree,
                 check=False,
                 environment={
                     "ANSIBLE_CALLBACK_PLUGINS": str(PLUGINS),
                     f"INTERRUPT_{kill.how}": kill.task,
-                    "INTERRUPT_WHEN": f"ssh -F {ROOT}/.cache/testbed/ssh/config {vm.backend.hostname} {kill.when}",
+                    "INTERRUPT_WHEN": f"{on_host} {kill.when}",
                 },
                 edusphere_version=way.version,
             )
             assert run.process.returncode == -signal.SIGKILL, f"not killed at {kill}\n{run.said[-4000:]}"
-            live = Services(vm).live
+            live = platform.live
             assert live["version"] == (way.version if kill.switched else before["version"]), kill
             if not kill.switched:
                 assert live == before
@@ -96,5 +102,5 @@ def test_killed(visitors: Load, calm: Figures, site: Site, vm: Host, way: Way) -
             visitors.answered(300)
         runs.append(upgrade(way.tree, edusphere_version=way.version))
         visitors.answered(300)
-    serves(vm, site, way.version, way.number)
+    serves(platform, site, way.version, way.number)
     conclude(visitors, window, f"to {way.version}, killed {len(way.kills)} times", *runs, calm=calm)

@@ -5,45 +5,45 @@ from __future__ import annotations
 import json
 
 from behaviour.load import Figures, Load
+from behaviour.platforms import Platform
 from behaviour.rolling import State, conclude, rollback, serves, upgrade
 from behaviour.visitor import Site
-from testinfra.host import Host
 
 RENAMED = "chat.0004_rename_message_body"
 
 
-def test_maintenance(visitors: Load, calm: Figures, site: Site, vm: Host) -> None:
+def test_maintenance(visitors: Load, calm: Figures, site: Site, platform: Platform) -> None:
     """Everybody is told so meanwhile, and nothing else; what they have said comes through, once."""
-    serves(vm, site, "v1")
+    serves(platform, site, "v1")
     with visitors.watched() as window:
         run = upgrade("v3", edusphere_maintenance=True)
         visitors.answered(500)
-    serves(vm, site, "v3")
-    assert RENAMED in json.loads(State.of(vm).records["schema.fact"])
+    serves(platform, site, "v3")
+    assert RENAMED in json.loads(State.of(platform).records["schema.fact"])
     conclude(visitors, window, "to v3, with the site closed", run, calm=calm, closed=True)
 
 
-def test_rollback_is_refused(visitors: Load, calm: Figures, site: Site, vm: Host) -> None:
+def test_rollback_is_refused(visitors: Load, calm: Figures, site: Site, platform: Platform) -> None:
     """The earlier version would fail on this schema."""
-    before = State.of(vm)
+    before = State.of(platform)
     with visitors.watched() as window:
         run = rollback(check=False)
         visitors.answered(100)
     assert run.failed
     for told in (RENAMED, "edusphere_rollback_migrations=true", "backend_migrate_accept", "Nothing was changed"):
         assert told in run.said, run.said[-6000:]
-    assert State.of(vm) == before
-    serves(vm, site, "v3")
+    assert State.of(platform) == before
+    serves(platform, site, "v3")
     conclude(visitors, window, "back from v3, which is refused", run, calm=calm)
     assert not window.seen.outages
 
 
-def test_rollback_with_migrations(visitors: Load, calm: Figures, site: Site, vm: Host) -> None:
+def test_rollback_with_migrations(visitors: Load, calm: Figures, site: Site, platform: Platform) -> None:
     """They are taken back while the site is closed."""
     with visitors.watched() as window:
         run = rollback(edusphere_rollback_migrations=True)
         visitors.answered(500)
-    serves(vm, site, "v1")
-    applied = vm.check_output("edusphere-manage showmigrations chat --plan")
+    serves(platform, site, "v1")
+    applied = platform.vm.check_output("edusphere-manage showmigrations chat --plan")
     assert f"[X] {RENAMED}" not in applied
     conclude(visitors, window, "back from v3, with its migration taken back", run, calm=calm, closed=True)

@@ -8,10 +8,9 @@ from __future__ import annotations
 import re
 
 from behaviour.load import Figures, Load, discrepancies
-from behaviour.platforms import Services
+from behaviour.platforms import Platform
 from behaviour.rolling import (
     CLIENTS,
-    RELEASES,
     State,
     conclude,
     rollback,
@@ -21,44 +20,36 @@ from behaviour.rolling import (
     upgrade,
 )
 from behaviour.visitor import Site
-from testinfra.host import Host
 
 # What only a build has to do.
-BUILDS = re.compile("release : (Put the source in place|Install the application's requirements)|frontend : Build the")
+BUILDS = re.compile(
+    "release : (Put the source in place|Install the application's requirements|Build the backend)|frontend : Build the"
+)
 
 
-def built(vm: Host) -> dict[str, str]:
-    """The releases, each with the time when it was put in place."""
-    found: dict[str, str] = {}
-    for line in vm.check_output(f"stat --format '%n %i %Y' {RELEASES}/*").splitlines():
-        path, _, rest = line.partition(" ")
-        found[path] = rest
-    return found
-
-
-def test_upgrades_and_rollbacks(visitors: Load, calm: Figures, site: Site, vm: Host) -> None:
+def test_upgrades_and_rollbacks(visitors: Load, calm: Figures, site: Site, platform: Platform) -> None:
     """There and back, twice; the second time there is nothing to build."""
-    serves(vm, site, "v1")
-    before: dict[str, str] = {}
+    serves(platform, site, "v1")
+    before: list[str] = []
     for number in (1, 2):
         for version in ("v2", "v1"):
             with visitors.watched() as window:
                 run = upgrade("v2") if version == "v2" else rollback()
                 # What comes back to another worker belongs to it.
                 visitors.answered(500)
-            serves(vm, site, version)
+            serves(platform, site, version)
             conclude(visitors, window, f"to {version}, {number}", run, calm=calm)
             # Every client moved, once.
             assert len(window.seen.outages) == CLIENTS
             if before:
-                assert built(vm) == before
+                assert platform.releases == before
                 assert not [task for task in tasks_of(run) if BUILDS.search(task)]
-            before = built(vm)
+            before = platform.releases
 
 
-def test_broken_version(visitors: Load, calm: Figures, site: Site, vm: Host) -> None:
+def test_broken_version(visitors: Load, calm: Figures, site: Site, platform: Platform) -> None:
     """It never serves, says why, and leaves nothing."""
-    before = State.of(vm)
+    before = State.of(platform)
     with visitors.watched() as window:
         # It would not get ready later either.
         run = upgrade("v2-broken", check=False, backend_ready_timeout=20)
@@ -66,15 +57,15 @@ def test_broken_version(visitors: Load, calm: Figures, site: Site, vm: Host) -> 
     assert run.failed
     assert "readiness check word_filter failed" in run.said, run.said[-6000:]
     assert "The backend's last lines" in run.said
-    assert State.of(vm) == before
-    serves(vm, site, "v1")
+    assert State.of(platform) == before
+    serves(platform, site, "v1")
     conclude(visitors, window, "to v2-broken", run, calm=calm)
     assert not window.seen.outages
 
 
-def test_incompatible_version_is_refused(visitors: Load, calm: Figures, site: Site, vm: Host) -> None:
+def test_incompatible_version_is_refused(visitors: Load, calm: Figures, site: Site, platform: Platform) -> None:
     """What serves could not live with its migration: nothing happens, and the operator is told what can be done."""
-    before = State.of(vm)
+    before = State.of(platform)
     with visitors.watched() as window:
         run = upgrade("v3", check=False)
         visitors.answered(100)
@@ -86,27 +77,29 @@ def test_incompatible_version_is_refused(visitors: Load, calm: Figures, site: Si
         "edusphere_maintenance=true",
     ):
         assert told in run.said, run.said[-6000:]
-    after = State.of(vm)
+    after = State.of(platform)
     # It is built, and may serve once it is accepted.
     assert set(before.releases) <= set(after.releases)
     assert (after.records, after.units, after.serving) == (before.records, before.units, before.serving)
-    serves(vm, site, "v1")
+    serves(platform, site, "v1")
     conclude(visitors, window, "to v3, which is refused", run, calm=calm)
     assert not window.seen.outages
 
 
-def test_hard_restarts_are_noticed(visitors: Load, calm: Figures, vm: Host) -> None:
+def test_hard_restarts_are_noticed(visitors: Load, calm: Figures, platform: Platform) -> None:
     """What the tests above rely on: a load that notices nothing would let everything pass."""
     assert not calm.failed
     with visitors.watched() as window:
-        vm.check_output("systemctl kill --signal KILL %s", Services(vm).unit)
+        # All of its processes, which are started again.
+        platform.vm.check_output("pkill --signal KILL --parent %s", str(platform.main_pid))
+        platform.vm.check_output("kill -KILL %s", str(platform.main_pid))
         visitors.answered(1000)
     say("the backend is killed, which must be noticed", window.seen.summary())
     whats = {request["what"] for request in window.seen.failed}
     assert any(re.match("status 50[234]", what) for what in whats), whats
     assert len({outage["client"] for outage in window.seen.outages}) == CLIENTS
     with visitors.watched() as window:
-        vm.check_output("systemctl kill --signal KILL nginx && systemctl restart nginx")
+        platform.vm.check_output("kill -KILL %s", str(platform.main_pid_of_nginx()))
         visitors.answered(1000)
     say("nginx is killed, which must be noticed", window.seen.summary())
     assert window.seen.failed or window.seen.refused

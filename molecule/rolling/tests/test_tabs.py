@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import pytest
 from behaviour.browser import SECONDS, chromium
 from behaviour.load import Figures, Load
+from behaviour.platforms import Platform
 from behaviour.rolling import conclude, rollback, serves, upgrade
 from behaviour.visitor import PASSWORD, Site, Visitor
 from playwright.sync_api import Browser, Page, Response, expect
-from testinfra.host import Host
 
 
 class Tab:
@@ -80,8 +80,8 @@ def lazy_chunk(site: Site) -> str:
     return f"/assets/{chunk}"
 
 
-def test_old_tabs(visitors: Load, calm: Figures, browser: Browser, site: Site, vm: Host) -> None:
-    serves(vm, site, "v1")
+def test_old_tabs(visitors: Load, calm: Figures, browser: Browser, site: Site, platform: Platform) -> None:
+    serves(platform, site, "v1")
     old = lazy_chunk(site)
     ada, ben = Visitor(site), Visitor(site)
     room = ada.open_room()
@@ -95,7 +95,7 @@ def test_old_tabs(visitors: Load, calm: Figures, browser: Browser, site: Site, v
 
     with visitors.watched() as window:
         run = upgrade("v2")
-    serves(vm, site, "v2")
+    serves(platform, site, "v2")
     assert lazy_chunk(site) != old
     talking.say("after")
     talking.sees(["before", "after"])
@@ -110,7 +110,7 @@ def test_old_tabs(visitors: Load, calm: Figures, browser: Browser, site: Site, v
 
     with visitors.watched() as window:
         run = rollback()
-    serves(vm, site, "v1")
+    serves(platform, site, "v1")
     talking.say("back again")
     for tab in (talking, waiting):
         tab.sees(["before", "after", "an answer", "back again"])
