@@ -200,7 +200,8 @@ def run(module: AnsibleModule) -> t.Dict[str, t.Any]:
             if over:
                 records.add(lock, lock["renewed"], "did not end")
             since = now if other or not lock else lock["since"]
-            own = {key: params[key] for key in ("what", "version")}
+            # Who says again that it is at work may leave out at what.
+            own = {key: params[key] or ("" if other else lock.get(key, "")) for key in ("what", "version")}
             records.take(
                 {**own, "id": mine["id"], "who": mine["who"], "place": mine["place"], "since": since, "renewed": now}
             )
