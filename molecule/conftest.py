@@ -13,7 +13,9 @@ import testinfra
 from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
 from behaviour.hosts import AsApplication, another_host, variables_of, with_environment_of
+from behaviour.load import Figures, Load, load
 from behaviour.platforms import Platform, Services, Stack
+from behaviour.rolling import CLIENTS, FIGURES, LOG, SHARE, conclude
 from behaviour.visitor import Site
 from testinfra.host import Host
 
@@ -151,3 +153,27 @@ def as_application(vm: Host, main_pid: int) -> AsApplication:
 def stack(vm: Host) -> Stack:
     """Compose mode: the site's containers."""
     return Stack(vm)
+
+
+# Of a site that is upgraded under load.
+
+
+@pytest.fixture(scope="session")
+def visitors(site: Site, groups: dict[str, list[str]]) -> Iterator[Load]:
+    """The load on the site, through all tests that ask for it, from a host of its own."""
+    (visitor,) = groups["visitors"]
+    FIGURES.parent.mkdir(parents=True, exist_ok=True)
+    FIGURES.unlink(missing_ok=True)
+    with load(visitor, site, log=LOG, clients=CLIENTS, rate=100 * SHARE, messages=5 * SHARE) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def calm(visitors: Load) -> Figures:
+    """What all the rest is measured against: nothing is done to the site."""
+    with visitors.watched() as window:
+        visitors.answered(round(1500 * SHARE))
+    conclude(visitors, window, "calm")
+    assert not window.seen.outages
+    assert not window.seen.resent
+    return window.seen

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of a site of five hosts."""
+"""Fixtures of the tests of a site of six hosts."""
 
 from __future__ import annotations
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import time
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from behaviour.hosts import ROOT, playbook
+from testinfra.host import Host
+
+from behaviour.hosts import ROOT, SSH_CONFIG, playbook
 from behaviour.load import Figures, Load, Window, discrepancies
 from behaviour.platforms import Platform
 from behaviour.visitor import Site
@@ -18,9 +22,11 @@ from behaviour.visitor import Site
 # Of the load that is meant; less of it for a machine that has other work.
 SHARE = float(os.environ.get("ROLLING_LOAD", "1"))
 CLIENTS = round(50 * SHARE)
-# The sample application's versions, complete, as the scenario's prepare.yml writes them.
-TREES = ROOT / ".cache/testbed/versions"
-LOG = ROOT / f".cache/molecule/{os.environ.get('MOLECULE_SCENARIO_NAME', 'rolling')}-visitors.log"
+# Whether there is time for much more of the same: `make soak`.
+SOAK = bool(os.environ.get("ROLLING_SOAK"))
+ROUNDS = 5 if SOAK else 2
+SCENARIO = Path(os.environ.get("MOLECULE_SCENARIO_DIRECTORY", "rolling")).name
+LOG = ROOT / f".cache/molecule/{SCENARIO}-visitors.log"
 FIGURES = LOG.with_suffix(".figures")
 NUMBERS = {"v1": "1.0.0", "v2": "2.0.0", "v3": "3.0.0"}
 
@@ -55,11 +61,21 @@ def wishes(**variables: Any) -> list[str]:
     return [f"--extra-vars={json.dumps(variables)}"] if variables else []
 
 
+def tree(version: str) -> Path:
+    """The sample application's tree of a version, complete."""
+    path = ROOT / ".cache/testbed/versions" / SCENARIO / version
+    if path.exists():
+        shutil.rmtree(path)
+    subprocess.run([ROOT / "examples/assemble", version, path], check=True)
+    return path
+
+
 def upgrade(version: str, check: bool = True, environment: dict[str, str] | None = None, **variables: Any) -> Run:
     """Bring the site to a version of the sample application."""
+    source = {"edusphere_app_source_type": "folder", "edusphere_app_source": str(tree(version))}
     return _run(
         "upgrade",
-        *wishes(**{"edusphere_app_source": str(TREES / version), "edusphere_version": version} | variables),
+        *wishes(**source | {"edusphere_version": version} | variables),
         check=check,
         **(environment or {}),
     )
@@ -68,6 +84,32 @@ def upgrade(version: str, check: bool = True, environment: dict[str, str] | None
 def rollback(check: bool = True, **variables: Any) -> Run:
     """Bring the site back to what it served before."""
     return _run("rollback", *wishes(**variables), check=check)
+
+
+class Kill(NamedTuple):
+    """Where a run is killed; see molecule/interrupted/plugins/interrupt.py."""
+
+    how: str
+    task: str
+    when: str = "true"
+    """What has to succeed on the host."""
+    switched: bool = False
+    """Whether the record says the new release by then."""
+
+    def environment(self, vm: Host) -> dict[str, str]:
+        """What a run is told by."""
+        return {
+            "ANSIBLE_CALLBACK_PLUGINS": f"{ROOT}/molecule/interrupted/plugins",
+            f"INTERRUPT_{self.how}": self.task,
+            "INTERRUPT_WHEN": f"ssh -F {SSH_CONFIG} {vm.backend.hostname} {self.when}",
+        }
+
+
+# What each mode calls the moment before the new release starts.
+START = {
+    "native": Kill("BEFORE", "backend : Start the free slot"),
+    "compose": Kill("BEFORE", "backend : Start the containers"),
+}
 
 
 def version_of(site: Site) -> str:

@@ -6,24 +6,10 @@ import signal
 from typing import Any, NamedTuple
 
 import pytest
-from behaviour.hosts import ROOT
 from behaviour.load import Figures, Load
 from behaviour.platforms import Platform
-from behaviour.rolling import conclude, serves, upgrade
+from behaviour.rolling import SHARE, START, Kill, conclude, serves, upgrade
 from behaviour.visitor import Site
-
-PLUGINS = ROOT / "molecule/interrupted/plugins"
-
-
-class Kill(NamedTuple):
-    """Where a run is killed; see plugins/interrupt.py."""
-
-    how: str
-    task: str
-    when: str = "true"
-    """What has to succeed on the host."""
-    switched: bool = False
-    """Whether the record says the new release by then."""
 
 
 class Way(NamedTuple):
@@ -37,15 +23,11 @@ class Way(NamedTuple):
     """Each by the site's mode."""
 
 
-# What each mode calls the same moments. What builds goes on on the host; workers are ended one by one, and those that are
-# left still have visitors.
+# What each mode calls the same moments. What builds goes on on the host; workers are ended one by one, and those that
+# are left still have visitors.
 BUILD = {
     "native": Kill("DURING", "frontend : Build the frontend", when="pgrep --full [v]ite"),
     "compose": Kill("DURING", "release : Build the backend's image", when="pgrep --full [d]ocker.build"),
-}
-START = {
-    "native": Kill("BEFORE", "backend : Start the free slot"),
-    "compose": Kill("BEFORE", "backend : Start the containers"),
 }
 DRAINED = "pgrep --runstates T --full uvicorn"
 DRAIN = {
@@ -81,16 +63,8 @@ def test_killed(
     with visitors.watched() as window:
         for kills in way.kills:
             kill = kills[mode]
-            on_host = f"ssh -F {ROOT}/.cache/testbed/ssh/config {platform.vm.backend.hostname}"
             run = upgrade(
-                way.tree,
-                check=False,
-                environment={
-                    "ANSIBLE_CALLBACK_PLUGINS": str(PLUGINS),
-                    f"INTERRUPT_{kill.how}": kill.task,
-                    "INTERRUPT_WHEN": f"{on_host} {kill.when}",
-                },
-                edusphere_version=way.version,
+                way.tree, check=False, environment=kill.environment(platform.vm), edusphere_version=way.version
             )
             assert run.process.returncode == -signal.SIGKILL, f"not killed at {kill}\n{run.said[-4000:]}"
             live = platform.live
@@ -99,8 +73,8 @@ def test_killed(
                 assert live == before
             runs.append(run)
             # As long as the operator's machine needs to come back.
-            visitors.answered(300)
+            visitors.answered(round(300 * SHARE))
         runs.append(upgrade(way.tree, edusphere_version=way.version))
-        visitors.answered(300)
+        visitors.answered(round(300 * SHARE))
     serves(platform, site, way.version, way.number)
     conclude(visitors, window, f"to {way.version}, killed {len(way.kills)} times", *runs, calm=calm)

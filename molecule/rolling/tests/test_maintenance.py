@@ -3,13 +3,38 @@
 from __future__ import annotations
 
 import json
+import signal
+from typing import Any
 
+from behaviour.hosts import playbook
 from behaviour.load import Figures, Load
 from behaviour.platforms import Platform
-from behaviour.rolling import State, conclude, rollback, serves, upgrade
+from behaviour.rolling import SHARE, START, State, conclude, rollback, serves, upgrade
 from behaviour.visitor import Site
 
 RENAMED = "chat.0004_rename_message_body"
+
+
+def test_a_window_that_does_not_come_to_its_end(
+    visitors: Load, calm: Figures, site: Site, platform: Platform, settings: dict[str, Any]
+) -> None:
+    """The site stays closed, whoever comes next is told why, and the way back is open."""
+    serves(platform, site, "v1")
+    kill = START[settings["edusphere_mode"]]
+    with visitors.watched() as window:
+        killed = upgrade("v3", check=False, environment=kill.environment(platform.vm), edusphere_maintenance=True)
+        assert killed.process.returncode == -signal.SIGKILL, killed.said[-4000:]
+        assert "for maintenance, since the deployment of v3-" in playbook(name="playbooks/status.yml").stdout
+        earlier = upgrade("v1", check=False)
+        assert earlier.failed
+        for told in ("The site is closed since the deployment of v3-", RENAMED, "edusphere_rollback_migrations=true"):
+            assert told in earlier.said, earlier.said[-6000:]
+        assert site.get("/").status_code == 503
+        back = rollback(edusphere_rollback_migrations=True)
+        visitors.answered(round(500 * SHARE))
+    serves(platform, site, "v1")
+    assert not platform.vm.file("/srv/edusphere/records/closed.fact").exists
+    conclude(visitors, window, "to v3, killed, and back", killed, earlier, back, calm=calm, closed=True)
 
 
 def test_maintenance(visitors: Load, calm: Figures, site: Site, platform: Platform) -> None:
@@ -17,7 +42,7 @@ def test_maintenance(visitors: Load, calm: Figures, site: Site, platform: Platfo
     serves(platform, site, "v1")
     with visitors.watched() as window:
         run = upgrade("v3", edusphere_maintenance=True)
-        visitors.answered(500)
+        visitors.answered(round(500 * SHARE))
     serves(platform, site, "v3")
     assert RENAMED in json.loads(State.of(platform).records["schema.fact"])
     conclude(visitors, window, "to v3, with the site closed", run, calm=calm, closed=True)
@@ -28,7 +53,7 @@ def test_rollback_is_refused(visitors: Load, calm: Figures, site: Site, platform
     before = State.of(platform)
     with visitors.watched() as window:
         run = rollback(check=False)
-        visitors.answered(100)
+        visitors.answered(round(100 * SHARE))
     assert run.failed
     for told in (RENAMED, "edusphere_rollback_migrations=true", "backend_migrate_accept", "Nothing was changed"):
         assert told in run.said, run.said[-6000:]
@@ -42,7 +67,7 @@ def test_rollback_with_migrations(visitors: Load, calm: Figures, site: Site, pla
     """They are taken back while the site is closed."""
     with visitors.watched() as window:
         run = rollback(edusphere_rollback_migrations=True)
-        visitors.answered(500)
+        visitors.answered(round(500 * SHARE))
     serves(platform, site, "v1")
     applied = platform.vm.check_output("edusphere-manage showmigrations chat --plan")
     assert f"[X] {RENAMED}" not in applied

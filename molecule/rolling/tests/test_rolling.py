@@ -1,4 +1,4 @@
-"""Upgrades that nobody notices: under a hundred requests a second and fifty people who chat.
+"""Upgrades that nobody notices: under a hundred requests a second and fifty people who chat, or a share of them.
 
 The tests build on each other: each finds v1, and leaves it.
 """
@@ -11,6 +11,8 @@ from behaviour.load import Figures, Load, discrepancies
 from behaviour.platforms import Platform
 from behaviour.rolling import (
     CLIENTS,
+    ROUNDS,
+    SHARE,
     State,
     conclude,
     rollback,
@@ -19,7 +21,9 @@ from behaviour.rolling import (
     tasks_of,
     upgrade,
 )
+from behaviour.tabs import OldTabs
 from behaviour.visitor import Site
+from playwright.sync_api import Browser
 
 # What only a build has to do.
 BUILDS = re.compile(
@@ -27,20 +31,25 @@ BUILDS = re.compile(
 )
 
 
-def test_upgrades_and_rollbacks(visitors: Load, calm: Figures, site: Site, platform: Platform) -> None:
-    """There and back, twice; the second time there is nothing to build."""
+def test_upgrades_and_rollbacks(
+    visitors: Load, calm: Figures, browser: Browser, site: Site, platform: Platform
+) -> None:
+    """There and back, again and again; after the first time there is nothing to build. Old tabs go on."""
     serves(platform, site, "v1")
+    tabs = OldTabs(browser, site)
     before: list[str] = []
-    for number in (1, 2):
+    for number in range(1, ROUNDS + 1):
         for version in ("v2", "v1"):
             with visitors.watched() as window:
                 run = upgrade("v2") if version == "v2" else rollback()
                 # What comes back to another worker belongs to it.
-                visitors.answered(500)
+                visitors.answered(round(500 * SHARE))
             serves(platform, site, version)
             conclude(visitors, window, f"to {version}, {number}", run, calm=calm)
             # Every client moved, once.
             assert len(window.seen.outages) == CLIENTS
+            if number == 1:
+                (tabs.go_on if version == "v2" else tabs.go_on_again)()
             if before:
                 assert platform.releases == before
                 assert not [task for task in tasks_of(run) if BUILDS.search(task)]
@@ -53,7 +62,7 @@ def test_broken_version(visitors: Load, calm: Figures, site: Site, platform: Pla
     with visitors.watched() as window:
         # It would not get ready later either.
         run = upgrade("v2-broken", check=False, backend_ready_timeout=20)
-        visitors.answered(100)
+        visitors.answered(round(100 * SHARE))
     assert run.failed
     assert "readiness check word_filter failed" in run.said, run.said[-6000:]
     assert "The backend's last lines" in run.said
@@ -68,7 +77,7 @@ def test_incompatible_version_is_refused(visitors: Load, calm: Figures, site: Si
     before = State.of(platform)
     with visitors.watched() as window:
         run = upgrade("v3", check=False)
-        visitors.answered(100)
+        visitors.answered(round(100 * SHARE))
     assert run.failed
     for told in (
         "chat.0004_rename_message_body",
@@ -80,7 +89,7 @@ def test_incompatible_version_is_refused(visitors: Load, calm: Figures, site: Si
     after = State.of(platform)
     # It is built, and may serve once it is accepted.
     assert set(before.releases) <= set(after.releases)
-    assert (after.records, after.units, after.serving) == (before.records, before.units, before.serving)
+    assert (after.records, after.backends, after.serving) == (before.records, before.backends, before.serving)
     serves(platform, site, "v1")
     conclude(visitors, window, "to v3, which is refused", run, calm=calm)
     assert not window.seen.outages
@@ -93,14 +102,14 @@ def test_hard_restarts_are_noticed(visitors: Load, calm: Figures, platform: Plat
         # All of its processes, which are started again.
         platform.vm.check_output("pkill --signal KILL --parent %s", str(platform.main_pid))
         platform.vm.check_output("kill -KILL %s", str(platform.main_pid))
-        visitors.answered(1000)
+        visitors.answered(round(1000 * SHARE))
     say("the backend is killed, which must be noticed", window.seen.summary())
     whats = {request["what"] for request in window.seen.failed}
     assert any(re.match("status 50[234]", what) for what in whats), whats
     assert len({outage["client"] for outage in window.seen.outages}) == CLIENTS
     with visitors.watched() as window:
         platform.vm.check_output("kill -KILL %s", str(platform.main_pid_of_nginx()))
-        visitors.answered(1000)
+        visitors.answered(round(1000 * SHARE))
     say("nginx is killed, which must be noticed", window.seen.summary())
     assert window.seen.failed or window.seen.refused
     assert 1006 in {outage["code"] for outage in window.seen.outages}

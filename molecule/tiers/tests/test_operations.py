@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
-import subprocess
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 
-from behaviour.hosts import ROOT, playbook
+from behaviour.hosts import playbook
 from behaviour.visitor import Site
 from testinfra.host import Host
 
-RELEASES_OF = """
-import json
-read = lambda name: json.load(open(f"/srv/edusphere/records/{name}.fact"))
-print(json.dumps([read("live")["release"], read("pages")["release"], [each["release"] for each in read("releases")]]))
-"""
 CHANGED = re.compile(r"^\S+ +: ok=\d+ +changed=(\d+)", re.M)
 
 
@@ -43,7 +33,7 @@ def test_overlay_module_is_in_force(site: Site) -> None:
 
 def test_service_accounts_have_one_number(connect: Callable[[str], Host]) -> None:
     """Or the owner of a shared file would be another account on the other host."""
-    assert {connect(name).user("edusphere").uid for name in ("tiers-app1", "tiers-app2")} == {880}
+    assert {connect(name).user("edusphere").uid for name in ("tiers-app1", "tiers-app2", "tiers-app3")} == {880}
 
 
 def test_a_redirect_of_nginx_names_no_host(site: Site) -> None:
@@ -72,65 +62,6 @@ def test_superuser_is_made_once() -> None:
     run = playbook("--diff", name="playbooks/superuser.yml")
     assert changes(run.stdout) == 0
     assert "test-only-Superuser-1" not in run.stdout
-
-
-@contextmanager
-def visited(site: Site) -> Iterator[list[tuple[str, object]]]:
-    """What was asked of the site, one thing after the other as long as the context lasts, and not answered well."""
-    wrong: list[tuple[str, object]] = []
-    over = threading.Event()
-
-    def ask(path: str) -> str:
-        try:
-            answer = site.get(path)
-        except OSError as error:
-            wrong.append((path, error))
-            return ""
-        if answer.status_code != 200:
-            wrong.append((path, answer.status_code))
-        return answer.text
-
-    def visit() -> None:
-        while not over.is_set():
-            for script in re.findall(r'src="(/assets/[^"]+)"', ask("/")):
-                ask(script)
-            ask("/api/version/")
-
-    visitor = threading.Thread(target=visit)
-    visitor.start()
-    try:
-        yield wrong
-    finally:
-        over.set()
-        visitor.join()
-
-
-def test_an_upgrade_goes_from_host_to_host_and_back(site: Site, connect: Callable[[str], Host], tmp_path: Path) -> None:
-    """Whatever front answers, a page's scripts are there."""
-    subprocess.run([ROOT / "examples/assemble", "v2", tmp_path / "v2"], check=True)
-    wishes = {
-        "edusphere_app_source_type": "folder",
-        "edusphere_app_source": str(tmp_path / "v2"),
-        "edusphere_version": "v2",
-    }
-    page = site.get("/").text
-    for name, arguments, number in (
-        ("upgrade", [f"--extra-vars={json.dumps(wishes)}"], "2.0.0"),
-        ("rollback", [], "1.0.0"),
-    ):
-        with visited(site) as wrong:
-            playbook(*arguments, name=f"playbooks/{name}.yml")
-        assert not wrong
-        assert {site.get("/api/version/").json()["version"] for _ in range(4)} == {number}
-        assert (site.get("/").text == page) == (name == "rollback")
-        releases = {connect(host).check_output("python3 -c %s", RELEASES_OF) for host in ("tiers-app1", "tiers-app2")}
-        # What serves, whose pages are served, and what is kept, on both.
-        assert len(releases) == 1
-        assert len(set(json.loads(releases.pop())[:2])) == 1
-        assert "backup" not in connect("tiers-edge").file("/etc/nginx/edusphere-fronts.conf").content_string
-    table = playbook(name="playbooks/status.yml").stdout
-    assert re.search(r": deploy v2 by \S+, [\d.]+ s, done", table), table
-    assert re.search(r": rollback v1 by \S+, [\d.]+ s, done", table), table
 
 
 def test_teardown_wants_the_right_name() -> None:

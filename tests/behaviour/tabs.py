@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
-import pytest
-from behaviour.browser import SECONDS, chromium
-from behaviour.load import Figures, Load
-from behaviour.platforms import Platform
-from behaviour.rolling import conclude, rollback, serves, upgrade
-from behaviour.visitor import PASSWORD, Site, Visitor
 from playwright.sync_api import Browser, Page, Response, expect
+
+from behaviour.browser import SECONDS
+from behaviour.visitor import PASSWORD, Site, Visitor
 
 
 class Tab:
@@ -66,13 +62,6 @@ class Tab:
         assert {status for url, status in self.answers.items() if "/assets/" in url} <= {200, 304}, self.answers
 
 
-@pytest.fixture
-def browser(site: Site) -> Iterator[Browser]:
-    """Chromium, which finds the site."""
-    with chromium(f"--host-resolver-rules=MAP {site.name} {site.address}") as started:
-        yield started
-
-
 def lazy_chunk(site: Site) -> str:
     """The file of the chat room that the page's script would load now."""
     (script,) = re.findall(r'src="(/assets/[^"]+\.js)"', site.get("/").text)
@@ -80,39 +69,40 @@ def lazy_chunk(site: Site) -> str:
     return f"/assets/{chunk}"
 
 
-def test_old_tabs(visitors: Load, calm: Figures, browser: Browser, site: Site, platform: Platform) -> None:
-    serves(platform, site, "v1")
-    old = lazy_chunk(site)
-    ada, ben = Visitor(site), Visitor(site)
-    room = ada.open_room()
-    # One is in the room; the other has only the log-in form.
-    talking, waiting = Tab(browser, site, ada), Tab(browser, site, ben)
-    talking.log_in(room)
-    talking.say("before")
-    talking.sees(["before"])
-    expect(waiting.page.get_by_test_id("auth-form")).to_be_visible()
-    assert not waiting.chunks
+class OldTabs:
+    """Two tabs with the pages of what serves now: one is in a room, the other has only the log-in form."""
 
-    with visitors.watched() as window:
-        run = upgrade("v2")
-    serves(platform, site, "v2")
-    assert lazy_chunk(site) != old
-    talking.say("after")
-    talking.sees(["before", "after"])
-    waiting.log_in(room)
-    assert waiting.chunks == {old: 200}
-    waiting.sees(["before", "after"])
-    waiting.say("an answer")
-    for tab in (talking, waiting):
-        tab.sees(["before", "after", "an answer"])
-        tab.is_content()
-    conclude(visitors, window, "to v2, with tabs that were open", run, calm=calm)
+    def __init__(self, browser: Browser, site: Site) -> None:
+        """Open them."""
+        self.site = site
+        self.chunk = lazy_chunk(site)
+        ada, ben = Visitor(site), Visitor(site)
+        self.room = ada.open_room()
+        self.talking, self.waiting = Tab(browser, site, ada), Tab(browser, site, ben)
+        self.talking.log_in(self.room)
+        self.said: list[str] = []
+        self.say(self.talking, "before")
+        expect(self.waiting.page.get_by_test_id("auth-form")).to_be_visible()
+        assert not self.waiting.chunks
 
-    with visitors.watched() as window:
-        run = rollback()
-    serves(platform, site, "v1")
-    talking.say("back again")
-    for tab in (talking, waiting):
-        tab.sees(["before", "after", "an answer", "back again"])
-        tab.is_content()
-    conclude(visitors, window, "to v1, with tabs that were open", run, calm=calm)
+    def say(self, tab: Tab, text: str) -> None:
+        """Have one of them say something, which those who are in the room see, with all that was said before."""
+        tab.say(text)
+        self.said.append(text)
+        for each in (self.talking, self.waiting):
+            if each.chunks:
+                each.sees(self.said)
+                each.is_content()
+
+    def go_on(self) -> None:
+        """After another release has come, which has another chunk: the chat goes on, and the second one logs in."""
+        assert lazy_chunk(self.site) != self.chunk
+        self.say(self.talking, "after")
+        self.waiting.log_in(self.room)
+        assert self.waiting.chunks == {self.chunk: 200}
+        self.say(self.waiting, "an answer")
+
+    def go_on_again(self) -> None:
+        """After the first release has come back."""
+        assert lazy_chunk(self.site) == self.chunk
+        self.say(self.talking, "back again")
