@@ -12,7 +12,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 # In the order of `make test`: what tells soonest comes first.
 PARTS := lint unit sanity molecule+e2e
 # The longest first: several run at a time, and the last one should not be alone for long.
-LONGEST := compose interrupted default compose-tiers tiers studio studio-compose
+LONGEST := rolling-compose rolling tiers compose interrupted default compose-tiers studio studio-compose
 SCENARIOS := $(LONGEST) $(filter-out $(LONGEST),$(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml)))
 
 # The collection that is worth installing by itself.
@@ -65,6 +65,11 @@ sanity: bootstrap ## Run ansible-test sanity on both collections
 molecule: bootstrap ## Deploy to real hosts and look at them; one scenario: make molecule SCENARIOS=default
 	scripts/testbed up
 	scripts/molecule $(SCENARIOS)
+
+.PHONY: soak
+soak: bootstrap ## Upgrade, roll back and be killed again and again under the full load (no part of `make test`: hours)
+	scripts/testbed up
+	ROLLING_SOAK=1 ROLLING_LOAD=1 JOBS=1 scripts/molecule rolling rolling-compose tiers
 
 .PHONY: e2e
 e2e: bootstrap ## Use a deployed site as people do, in a browser
