@@ -76,10 +76,11 @@ e2e: bootstrap ## Use a deployed site as people do, in a browser
 	scripts/e2e
 
 .PHONY: bench
-bench: bootstrap ## Measure what finds nothing to do: the modules of edusphere.django, and site.yml on the demo (no test)
+bench: bootstrap ## Measure what finds nothing to do (modules of edusphere.django, site.yml on the demo), and upgrades under load
 	@python scripts/bench/modules.py
 	@scripts/demo up > /dev/null
 	@python scripts/bench/playbook.py
+	@python scripts/bench/upgrade.py
 
 .PHONY: secrets
 secrets: bootstrap ## Make a site's secrets, in a vault: make secrets SITE=prod

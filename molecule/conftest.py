@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
 import testinfra
 from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
-from behaviour.hosts import AsApplication, another_host, variables_of, with_environment_of
+from behaviour.hosts import SSH_CONFIG, AsApplication, address_of, another_host, variables_of, with_environment_of
 from behaviour.load import Figures, Load, load
 from behaviour.platforms import Platform, Services, Stack
 from behaviour.rolling import CLIENTS, FIGURES, LOG, SHARE, conclude
 from behaviour.visitor import Site
 from testinfra.host import Host
 
-SSH_CONFIG = Path(__file__).parents[1] / ".cache/testbed/ssh/config"
 Connect: TypeAlias = Callable[[str], Host]
 
 # The application's names of the secrets, and the inventory's.
@@ -50,14 +47,7 @@ def connect() -> Connect:
 @pytest.fixture(scope="session")
 def address() -> Callable[[str], str]:
     """A function: a host's name in the inventory to its IPv4 address."""
-
-    def of(name: str) -> str:
-        settings = subprocess.run(
-            ["ssh", "-F", SSH_CONFIG, "-G", name], check=True, capture_output=True, text=True
-        ).stdout.splitlines()
-        return next(line.split()[1] for line in settings if line.startswith("hostname "))
-
-    return of
+    return address_of
 
 
 @pytest.fixture(scope="session")

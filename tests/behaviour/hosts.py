@@ -62,6 +62,12 @@ def variables_of(name: str, *wanted: str) -> dict[str, Any]:
     return {key: templar.template(found[key]) for key in wanted}
 
 
+def address_of(name: str) -> str:
+    """A host's IPv4 address."""
+    settings = subprocess.run(["ssh", "-F", SSH_CONFIG, "-G", name], check=True, capture_output=True, text=True)
+    return next(line.split()[1] for line in settings.stdout.splitlines() if line.startswith("hostname "))
+
+
 def _run(*command: str, check: bool, **environment: str) -> subprocess.CompletedProcess[str]:
     run = subprocess.run(
         command,
