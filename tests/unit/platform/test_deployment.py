@@ -27,6 +27,10 @@ PLAY = """
         break_lock: "{{{{ break_lock | default('') }}}}"
         lease: "{{{{ lease | default(120) }}}}"
     - ansible.builtin.command: "{{{{ meanwhile | default('true') }}}}"
+    # It is still at work, at the same.
+    - edusphere.platform.deployment:
+        directory: {directory}
+        state: begun
     - edusphere.platform.deployment:
         directory: {directory}
         state: ended
