@@ -53,10 +53,8 @@ EDITS = [
         3,
         "all",
         {
-            "backend : Point the free slot at the release",
-            "backend : Write the environment and the unit of the free slot",
+            "backend : Point the free slot at the release, and write its environment and its unit",
             "backend : Start the free slot",
-            "backend : Point people at the release and its environment",
             "backend : Record what serves",
             "nginx : Configure nginx",
             "nginx : Run nginx with its configuration",

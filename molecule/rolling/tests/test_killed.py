@@ -50,7 +50,10 @@ ALL = [
     BUILD,
     before("release : Put the release in place", "release : Remove the source, which the image has"),
     before("backend : Write the programs"),
-    before("backend : Point the free slot at the release", "backend : Publish what nginx serves of the release"),
+    before(
+        "backend : Point the free slot at the release, and write its environment and its unit",
+        "backend : Publish what nginx serves of the release",
+    ),
     before("backend : Apply migrations"),
     before("backend : Plan the rollout"),
     START,

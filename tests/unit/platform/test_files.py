@@ -101,6 +101,31 @@ def test_a_link_is_replaced_and_its_target_is_not_touched(run: Any, place: Path)
     assert (place / "target").read_text() == "text"
 
 
+def test_a_link_leads_elsewhere(run: Any, place: Path) -> None:
+    """It needs no target, and takes the place of a file."""
+    (place / "old").symlink_to("target")
+    (place / "file").write_text("text")
+    done = predict_and_run(
+        run,
+        place,
+        {"path": f"{place}/old", "state": "link", "src": f"{place}/gone"},
+        {"path": f"{place}/file", "state": "link", "src": "old"},
+        {"path": f"{place}/new", "state": "link", "src": "old"},
+    )
+    assert [(place / name).readlink() for name in ("old", "file", "new")] == [place / "gone", Path("old"), Path("old")]
+    assert [(change["before"], change["after"]) for change in done["diff"]] == [
+        ("link to target\n", f"link to {place}/gone\n"),
+        ("file\n", "link to old\n"),
+        ("not there\n", "link to old\n"),
+    ]
+    assert len(list(place.iterdir())) == 3
+
+
+def test_a_directory_in_a_links_place(run: Any, place: Path) -> None:
+    refused = run({"path": str(place), "state": "link", "src": "elsewhere"})
+    assert refused["msg"] == f"{place} is a directory, and is wanted as a link"
+
+
 def test_a_directory_on_another_disk(run: Any, place: Path) -> None:
     (place / "disk").mkdir(mode=0o700)
     (place / "data").symlink_to("disk")
@@ -128,6 +153,8 @@ def test_what_is_wrong_is_told_at_once_and_before_anything_is_done(run: Any, pla
         {"path": f"{place}/directory", "state": "directory", "content": "x"},
         {"path": f"{place}/mode", "content": "", "mode": "u=rw"},
         {"path": f"{place}/validate", "content": "", "validate": "true"},
+        {"path": f"{place}/link", "state": "link"},
+        {"path": f"{place}/source", "content": "", "src": "x"},
     )
     assert refused["failed"]
     for problem in (
@@ -137,6 +164,8 @@ def test_what_is_wrong_is_told_at_once_and_before_anything_is_done(run: Any, pla
         f"content: {place}/directory is to be a directory, which has none",
         "mode: 'u=rw' of",
         "validate: 'true' of",
+        f"src: {place}/link is to be a link, which needs it",
+        f"src: {place}/source is to be a file, which has none",
     ):
         assert problem in refused["msg"]
     assert list(place.iterdir()) == []

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: files
-short_description: Have several small files and directories as they are wanted, in one task
+short_description: Have several small files, directories and links as they are wanted, in one task
 version_added: 0.1.0
 author:
   - EduSphere platform contributors (!UNKNOWN)
@@ -43,10 +43,15 @@ options:
       state:
         description:
           - A V(directory) is made with the ones above it, which belong to root and get the mode V(0755).
+          - A V(link) to O(entries[].src) takes the place of another link, or of a file, by a rename.
           - With V(absent), a file, a link or a directory with all that is in it goes.
         type: str
-        choices: [file, directory, absent]
+        choices: [file, directory, link, absent]
         default: file
+      src:
+        description:
+          - Where a link leads, as it is written into it. What is there need not exist. Required for a link.
+        type: str
       content:
         description:
           - What the file holds. Required for a file.
@@ -61,7 +66,8 @@ options:
         type: str
       mode:
         description:
-          - Its permissions as an octal number in quotes, by default V(0644) for a file and V(0755) for a directory.
+          - Its permissions as an octal number in quotes, by default V(0644) for a file and V(0755) for a directory. A
+            link has none, and belongs to whoever makes it.
         type: str
       validate:
         description:
@@ -131,6 +137,7 @@ class Entry(t.NamedTuple):
     path: str
     state: str
     content: bytes
+    src: str
     owner: str
     group: str
     mode: str
@@ -157,6 +164,9 @@ def wanted(parameters: t.Dict[str, t.Any]) -> t.List[Entry]:
         if (given["content"] is None) == (state == "file"):
             needs = "needs it" if state == "file" else "has none"
             problems.append("content: %s is to be a %s, which %s" % (path, state, needs))
+        if (given["src"] is None) == (state == "link"):
+            needs = "needs it" if state == "link" else "has none"
+            problems.append("src: %s is to be a %s, which %s" % (path, state, needs))
         if given["mode"] and not re.fullmatch("[0-7]{3,4}", given["mode"]):
             problems.append("mode: %r of %s is not an octal number such as '0640'" % (given["mode"], path))
         if given["validate"] and "%s" not in given["validate"]:
@@ -166,6 +176,7 @@ def wanted(parameters: t.Dict[str, t.Any]) -> t.List[Entry]:
                 path=path,
                 state=state,
                 content=(given["content"] or "").encode("utf-8"),
+                src=given["src"] or "",
                 owner=given["owner"] or parameters["owner"],
                 group=given["group"] or parameters["group"],
                 mode=given["mode"] or MODES.get(state, ""),
@@ -191,6 +202,8 @@ class Files:
             return self._remove(path)
         if entry.state == "directory":
             return self._make_directory(path, entry)
+        if entry.state == "link":
+            return self._link(path, entry)
         return self._write(path, entry)
 
     def _exists(self, path: Path) -> bool:
@@ -232,6 +245,25 @@ class Files:
         if not self._module.check_mode:
             self._replace(path, entry)
         return Change(before.decode("utf-8", "replace"), entry.content.decode("utf-8"))
+
+    def _link(self, path: Path, entry: Entry) -> t.Optional[Change]:
+        before = "not there\n"
+        if self._exists(path):
+            if path.is_symlink():
+                found = str(path.readlink())
+                if found == entry.src:
+                    return None
+                before = "link to %s\n" % found
+            elif path.is_dir():
+                raise OSError("%s is a directory, and is wanted as a link" % path)
+            else:
+                before = "file\n"
+        if not self._module.check_mode:
+            new = path.with_name(".ansible_tmp_%s" % path.name)
+            new.unlink(missing_ok=True)
+            new.symlink_to(entry.src)
+            new.replace(path)
+        return Change(before, "link to %s\n" % entry.src)
 
     def _replace(self, path: Path, entry: Entry) -> None:
         descriptor, name = tempfile.mkstemp(prefix=".ansible_tmp", dir=str(path.parent))
@@ -290,7 +322,8 @@ def main() -> None:
                 "required": True,
                 "options": {
                     "path": {"type": "path", "required": True},
-                    "state": {"type": "str", "choices": ["file", "directory", "absent"], "default": "file"},
+                    "state": {"type": "str", "choices": ["file", "directory", "link", "absent"], "default": "file"},
+                    "src": {"type": "str"},
                     "content": {"type": "str"},
                     "owner": {"type": "str"},
                     "group": {"type": "str"},
