@@ -9,10 +9,11 @@ from typing import Any
 from behaviour.hosts import playbook
 from behaviour.load import Figures, Load
 from behaviour.platforms import Platform
-from behaviour.rolling import SHARE, START, State, conclude, rollback, serves, upgrade
+from behaviour.rolling import SHARE, START, Kill, State, conclude, rollback, serves, upgrade
 from behaviour.visitor import Site
 
 RENAMED = "chat.0004_rename_message_body"
+RECORDED = Kill("BEFORE", "nginx : Configure nginx", switched=True)
 
 
 def test_a_window_that_does_not_come_to_its_end(
@@ -37,15 +38,37 @@ def test_a_window_that_does_not_come_to_its_end(
     conclude(visitors, window, "to v3, killed, and back", killed, earlier, back, calm=calm, closed=True)
 
 
+def test_a_window_that_fails_opens_again(visitors: Load, calm: Figures, site: Site, platform: Platform) -> None:
+    """Nothing was done to the schema, so what served serves on, from new processes."""
+    serves(platform, site, "v1")
+    with visitors.watched() as window:
+        failed = upgrade(
+            "v2",
+            check=False,
+            edusphere_maintenance=True,
+            edusphere_app_release_commands=[["a_command_that_is_not_there"]],
+        )
+        visitors.answered(round(500 * SHARE))
+    assert failed.failed
+    assert "edusphere_app_release_commands" in failed.said, failed.said[-6000:]
+    serves(platform, site, "v1")
+    assert not platform.vm.file("/srv/edusphere/records/closed.fact").exists
+    conclude(visitors, window, "to v2, closed, which fails", failed, calm=calm, closed=True)
+
+
 def test_maintenance(visitors: Load, calm: Figures, site: Site, platform: Platform) -> None:
     """Everybody is told so meanwhile, and nothing else; what they have said comes through, once."""
     serves(platform, site, "v1")
     with visitors.watched() as window:
-        run = upgrade("v3", edusphere_maintenance=True)
+        # By the record it serves already, but nobody is let in yet. What ends it need not be told of maintenance.
+        killed = upgrade("v3", check=False, environment=RECORDED.environment(platform.vm), edusphere_maintenance=True)
+        assert killed.process.returncode == -signal.SIGKILL, killed.said[-4000:]
+        assert site.get("/").status_code == 503
+        run = upgrade("v3")
         visitors.answered(round(500 * SHARE))
     serves(platform, site, "v3")
     assert RENAMED in json.loads(State.of(platform).records["schema.fact"])
-    conclude(visitors, window, "to v3, with the site closed", run, calm=calm, closed=True)
+    conclude(visitors, window, "to v3, with the site closed", killed, run, calm=calm, closed=True)
 
 
 def test_rollback_is_refused(visitors: Load, calm: Figures, site: Site, platform: Platform) -> None:
