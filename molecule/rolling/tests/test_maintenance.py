@@ -4,56 +4,13 @@ from __future__ import annotations
 
 import json
 import signal
-from typing import Any
 
-from behaviour.hosts import playbook
 from behaviour.load import Figures, Load
 from behaviour.platforms import Platform
-from behaviour.rolling import SHARE, START, Kill, State, conclude, rollback, serves, upgrade
+from behaviour.rolling import RENAMED, SHARE, Kill, State, conclude, rollback, serves, upgrade
 from behaviour.visitor import Site
 
-RENAMED = "chat.0004_rename_message_body"
 RECORDED = Kill("BEFORE", "nginx : Configure nginx", switched=True)
-
-
-def test_a_window_that_does_not_come_to_its_end(
-    visitors: Load, calm: Figures, site: Site, platform: Platform, settings: dict[str, Any]
-) -> None:
-    """The site stays closed, whoever comes next is told why, and the way back is open."""
-    serves(platform, site, "v1")
-    kill = START[settings["edusphere_mode"]]
-    with visitors.watched() as window:
-        killed = upgrade("v3", check=False, environment=kill.environment(platform.vm), edusphere_maintenance=True)
-        assert killed.process.returncode == -signal.SIGKILL, killed.said[-4000:]
-        assert "for maintenance, since the deployment of v3-" in playbook(name="playbooks/status.yml").stdout
-        earlier = upgrade("v1", check=False)
-        assert earlier.failed
-        for told in ("The site is closed since the deployment of v3-", RENAMED, "edusphere_rollback_migrations=true"):
-            assert told in earlier.said, earlier.said[-6000:]
-        assert site.get("/").status_code == 503
-        back = rollback(edusphere_rollback_migrations=True)
-        visitors.answered(round(500 * SHARE))
-    serves(platform, site, "v1")
-    assert not platform.vm.file("/srv/edusphere/records/closed.fact").exists
-    conclude(visitors, window, "to v3, killed, and back", killed, earlier, back, calm=calm, closed=True)
-
-
-def test_a_window_that_fails_opens_again(visitors: Load, calm: Figures, site: Site, platform: Platform) -> None:
-    """Nothing was done to the schema, so what served serves on, from new processes."""
-    serves(platform, site, "v1")
-    with visitors.watched() as window:
-        failed = upgrade(
-            "v2",
-            check=False,
-            edusphere_maintenance=True,
-            edusphere_app_release_commands=[["a_command_that_is_not_there"]],
-        )
-        visitors.answered(round(500 * SHARE))
-    assert failed.failed
-    assert "edusphere_app_release_commands" in failed.said, failed.said[-6000:]
-    serves(platform, site, "v1")
-    assert not platform.vm.file("/srv/edusphere/records/closed.fact").exists
-    conclude(visitors, window, "to v2, closed, which fails", failed, calm=calm, closed=True)
 
 
 def test_maintenance(visitors: Load, calm: Figures, site: Site, platform: Platform) -> None:
