@@ -1,4 +1,4 @@
-"""A maintenance window whose operator's machine loses power. Scenario rolling-compose has another way back: compose/."""
+"""A maintenance window whose operator's machine loses power. In scenario rolling-compose there is another: compose/."""
 
 from __future__ import annotations
 
