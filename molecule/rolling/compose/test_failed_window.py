@@ -9,7 +9,7 @@ from behaviour.visitor import Site
 
 
 def test_a_window_that_fails_opens_again(visitors: Load, calm: Figures, site: Site, platform: Platform) -> None:
-    """Nothing was done to the schema, so what served serves on, from new processes."""
+    """What served can live with what was done to the schema, so it serves on, from new containers."""
     serves(platform, site, "v1")
     with visitors.watched() as window:
         failed = upgrade(
