@@ -28,6 +28,11 @@ GONE_SECONDS = 30
 START_SECONDS = 120
 
 
+def hooks(name: str) -> list[str]:
+    """The steps after a switch: the inventory's own, and one more."""
+    return [str(HOOKS / f"{each}.yml") for each in ("after_switch", name)]
+
+
 def recorded(host: Host, name: str) -> Any:
     """One of a host's own records."""
     return json.loads(host.file(f"/srv/edusphere/records/{name}.fact").content_string)
@@ -73,7 +78,7 @@ def test_the_first_host_that_fails_ends_the_rollout(
     page, before = site.get("/").text, {name: Services(connect(name)).start for name in APP_HOSTS}
     with visitors.watched() as window:
         # The release serves on the second host already when this fails.
-        run = upgrade("v2", check=False, edusphere_hook_after_switch=[str(HOOKS / "fails_on_app2.yml")])
+        run = upgrade("v2", check=False, edusphere_hook_after_switch=hooks("fails_on_app2"))
         visitors.answered(round(100 * SHARE))
     assert run.failed
     assert "made up for tiers-app2" in run.said, run.said[-6000:]
@@ -99,7 +104,7 @@ def test_a_host_is_lost_in_the_middle(visitors: Load, calm: Figures, site: Site,
     """The others serve, the run says which one it has lost, and the next one goes on from there."""
     with visitors.watched() as window:
         # When the two before it have been switched.
-        run = rollback(check=False, edusphere_hook_after_switch=[str(HOOKS / "loses_app3.yml")])
+        run = rollback(check=False, edusphere_hook_after_switch=hooks("loses_app3"))
         visitors.answered(round(500 * SHARE))
     try:
         assert run.failed
