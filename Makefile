@@ -10,7 +10,7 @@ export MYPY_CACHE_DIR := $(CURDIR)/.cache/mypy
 export RUFF_CACHE_DIR := $(CURDIR)/.cache/ruff
 export PYTHONDONTWRITEBYTECODE := 1
 # In the order of `make test`: what tells soonest comes first.
-PARTS := lint unit sanity molecule+e2e
+PARTS := lint+sanity unit molecule+e2e
 # The longest first: several run at a time, and the last one should not be alone for long.
 LONGEST := rolling-compose rolling tiers compose interrupted default compose-tiers studio studio-compose
 SCENARIOS := $(LONGEST) $(filter-out $(LONGEST),$(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml)))

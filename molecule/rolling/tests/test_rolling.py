@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 
-from behaviour.hosts import ROOT
 from behaviour.load import Figures, Load, discrepancies
 from behaviour.platforms import Platform
 from behaviour.rolling import (
@@ -62,7 +61,7 @@ def test_broken_version(visitors: Load, calm: Figures, site: Site, platform: Pla
     before = State.of(platform)
     with visitors.watched() as window:
         # It would not get ready later either.
-        run = upgrade("v2-broken", check=False, backend_ready_timeout=20)
+        run = upgrade("v2-broken", check=False, backend_ready_timeout=10)
         visitors.answered(round(100 * SHARE))
     assert run.failed
     assert "readiness check word_filter failed" in run.said, run.said[-6000:]
@@ -70,40 +69,6 @@ def test_broken_version(visitors: Load, calm: Figures, site: Site, platform: Pla
     assert State.of(platform) == before
     serves(platform, site, "v1")
     conclude(visitors, window, "to v2-broken", run, calm=calm)
-    assert not window.seen.outages
-
-
-def test_a_release_that_fails_when_it_serves(visitors: Load, calm: Figures, site: Site, platform: Platform) -> None:
-    """An operator's own look at it fails: what served before comes back, and nobody notices."""
-    with visitors.watched() as window:
-        run = upgrade("v2", check=False, edusphere_hook_after_switch=[str(ROOT / "molecule/rolling/hooks/fails.yml")])
-        visitors.answered(round(500 * SHARE))
-    assert run.failed
-    assert "This failure is made up" in run.said, run.said[-6000:]
-    serves(platform, site, "v1")
-    conclude(visitors, window, "to v2, which fails when it serves", run, calm=calm)
-
-
-def test_incompatible_version_is_refused(visitors: Load, calm: Figures, site: Site, platform: Platform) -> None:
-    """What serves could not live with its migration: nothing happens, and the operator is told what can be done."""
-    before = State.of(platform)
-    with visitors.watched() as window:
-        run = upgrade("v3", check=False)
-        visitors.answered(round(100 * SHARE))
-    assert run.failed
-    for told in (
-        "chat.0004_rename_message_body",
-        "deployment_safety",
-        "backend_migrate_accept",
-        "edusphere_maintenance=true",
-    ):
-        assert told in run.said, run.said[-6000:]
-    after = State.of(platform)
-    # It is built, and may serve once it is accepted.
-    assert set(before.releases) <= set(after.releases)
-    assert (after.records, after.backends, after.serving) == (before.records, before.backends, before.serving)
-    serves(platform, site, "v1")
-    conclude(visitors, window, "to v3, which is refused", run, calm=calm)
     assert not window.seen.outages
 
 
