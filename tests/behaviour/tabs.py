@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import Browser, Page, Response, expect
+from playwright.sync_api import Browser, Response, expect
 
 from behaviour.browser import SECONDS
-from behaviour.visitor import PASSWORD, Site, Visitor
+from behaviour.chat_page import ChatPage
+from behaviour.visitor import Site, Visitor
 
 
-class Tab:
+class Tab(ChatPage):
     """A tab that is never loaded again."""
 
     def __init__(self, browser: Browser, site: Site, visitor: Visitor) -> None:
         """Open the start page."""
-        self.visitor = visitor
+        super().__init__(browser.new_context(base_url=site.url).new_page(), visitor.name)
         self.answers: dict[str, int] = {}
-        self.complaints: list[str] = []
-        self.page: Page = browser.new_context(base_url=site.url).new_page()
         self.page.set_default_timeout(SECONDS * 1000)
         self.page.on("response", self._note)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.goto("/")
         self.page.evaluate("window.kept = true")
 
@@ -39,21 +37,9 @@ class Tab:
 
     def log_in(self, room: str) -> None:
         """Log in, and enter a room."""
-        self.page.get_by_test_id("username").fill(self.visitor.name)
-        self.page.get_by_test_id("password").fill(PASSWORD)
-        self.page.get_by_test_id("auth-submit").click()
+        self.send_log_in_form()
         self.page.get_by_test_id(f"room-{room}").click()
-        expect(self.page.get_by_test_id("connection-state")).to_have_attribute("data-status", "online")
-
-    def say(self, text: str) -> None:
-        """Write a message."""
-        self.page.get_by_test_id("message-input").fill(text)
-        self.page.get_by_test_id("send").click()
-
-    def sees(self, texts: list[str]) -> None:
-        """Wait until the room has exactly these messages, in this order, and none that waits to be sent."""
-        expect(self.page.get_by_test_id("message-body")).to_have_text(texts)
-        expect(self.page.get_by_test_id("pending-message")).to_have_count(0)
+        self.is_connected()
 
     def is_content(self) -> None:
         """Assert that it is the page that was opened, and has nothing to complain of."""

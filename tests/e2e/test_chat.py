@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from behaviour.chat_page import ChatPage
 from behaviour.picture import Colour, portrait
-from behaviour.visitor import PASSWORD
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
 
 # Where a picture of the site is written, if it is asked for: it needs a new site, where nobody has the plain names yet.
@@ -18,14 +18,11 @@ SCREENSHOT = os.environ.get("EDUSPHERE_SCREENSHOT")
 UNIQUE = "" if SCREENSHOT else f" {uuid.uuid4().hex[:6]}"
 
 
-class Person:
-    """Somebody at a browser."""
+class Person(ChatPage):
+    """Somebody at a browser, which must not complain of anything."""
 
     def __init__(self, page: Page, name: str) -> None:
-        self.page = page
-        self.name = name
-        self.complaints: list[str] = []
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        super().__init__(page, name)
         page.on("console", self._listen)
 
     def _listen(self, message: ConsoleMessage) -> None:
@@ -36,22 +33,12 @@ class Person:
         """Open an account on the start page."""
         self.page.goto("/")
         self.page.get_by_test_id("tab-register").click()
-        self._fill()
+        self.send_log_in_form()
 
     def log_in(self) -> None:
         """Log in on the start page."""
         self.page.goto("/")
-        self._fill()
-
-    def _fill(self) -> None:
-        self.page.get_by_test_id("username").fill(self.name)
-        self.page.get_by_test_id("password").fill(PASSWORD)
-        self.page.get_by_test_id("auth-submit").click()
-        expect(self.page.get_by_test_id("my-username")).to_have_text(self.name)
-
-    def is_connected(self) -> None:
-        """Wait until the room is live."""
-        expect(self.page.get_by_test_id("connection-state")).to_have_attribute("data-status", "online")
+        self.send_log_in_form()
 
     def show(self, ground: Colour, figure: Colour) -> str:
         """Upload a picture and return its path."""
@@ -60,16 +47,6 @@ class Person:
         image = self.page.locator("img[data-testid=my-avatar]")
         expect(image).to_have_js_property("naturalWidth", 96)
         return str(image.get_attribute("src"))
-
-    def say(self, text: str) -> None:
-        """Write a message."""
-        self.page.get_by_test_id("message-input").fill(text)
-        self.page.get_by_test_id("send").click()
-
-    def sees(self, texts: list[str]) -> None:
-        """Wait until the room has exactly these messages, in this order, and none that waits to be sent."""
-        expect(self.page.get_by_test_id("message-body")).to_have_text(texts)
-        expect(self.page.get_by_test_id("pending-message")).to_have_count(0)
 
 
 @pytest.fixture
