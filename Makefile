@@ -12,7 +12,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 # In the order of `make test`: what tells soonest comes first.
 PARTS := lint+sanity unit molecule+e2e
 # The longest first: several run at a time, and the last one should not be alone for long.
-LONGEST := rolling-compose rolling tiers compose interrupted default compose-tiers studio studio-compose
+LONGEST := rolling-compose compose tiers interrupted rolling default compose-tiers studio studio-compose
 SCENARIOS := $(LONGEST) $(filter-out $(LONGEST),$(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml)))
 
 # The collection that is worth installing by itself.
