@@ -170,6 +170,7 @@ class Visitors:
         # What the page names, and what its scripts load later; of the first page, and of the last one.
         self.old_assets: list[str] = []
         self.assets: list[str] = []
+        self.named: set[str] = set()
         self.loaded_later: dict[str, list[str]] = {}
         self.admin_css = ""
         self.versions: list[tuple[float, str]] = []
@@ -263,6 +264,7 @@ class Visitors:
         if '<div id="app">' not in text or not assets:
             return f"not the start page: {text[:200]!r}"
         self.assets = assets
+        self.named.update(assets)
         self.old_assets = self.old_assets or assets
         return None
 
@@ -636,6 +638,7 @@ class Visitors:
             "resent": self.resent,
             "latencies": self.latencies,
             "lateness": {second: round(late, 3) for second, late in self.lateness.items()},
+            "named": sorted(self.named),
             "versions": self.versions,
             "sent": len(self.sent),
             "acked": len(self.acked),
