@@ -379,6 +379,26 @@ def test_a_release_that_never_gets_healthy_leaves_the_old_one_alone(stack: Stack
     assert stack.predict_and_run(environment={"RELEASE": "1"})["actions"] == ["recreate web-1"]
 
 
+@pytest.mark.parametrize("form", ["CMD", "CMD-SHELL"])
+def test_nobody_waits_for_the_engine_to_ask(stack: Stack, form: str) -> None:
+    """Its first look at a container is an hour away."""
+    file = "/tmp/$$RELEASE here"  # noqa: S108  # in the container
+    test = ["CMD", "sh", "-c", f'test -e "{file}"'] if form == "CMD" else ["CMD-SHELL", f'test -e "{file}"']
+    script = f'sleep 2; touch "{file}"; exec sleep infinity'
+    check = {"test": test, "interval": "1h", "timeout": "5s", "start_period": "1h"}
+    environment = {"RELEASE": "${RELEASE}"}
+    stack.write({"web": service(stack.image, command=["sh", "-c", script], environment=environment, healthcheck=check)})
+    made = stack.run(environment={"RELEASE": "1"})
+    assert made["services"]["web"]["current"][0]["health"] == "healthy"
+    assert [each["State"]["Health"]["Status"] for each in stack.found().values()] == ["starting"]
+    second: dict[str, Any] = {"environment": {"RELEASE": "2"}}
+    # Not before it is healthy itself.
+    assert stack.predict_and_run(**second, beside=True)["actions"] == ["create web-2"]
+    assert stack.predict_and_run(**second, state="retired")["actions"] == ["remove web-1"]
+    ill = stack.fail(environment={"RELEASE": "3"}, timeout=1)
+    assert ill.startswith("web: did not get healthy within 1 s")
+
+
 @pytest.mark.parametrize("restart", ["no", "always"])
 def test_a_container_that_ends_is_no_running_one(stack: Stack, restart: str) -> None:
     ends = service(stack.image, command=["sh", "-c", "echo last words; exit 3"], restart=restart)

@@ -43,6 +43,9 @@ NEVER = "0001-"
 # A container without a health check counts as up after so many seconds: one that can't start ends sooner.
 SETTLED = 2.0
 
+# The engine's own, for a health check that names none.
+CHECK_TIMEOUT_NANOSECONDS = 30_000_000_000
+
 LOG_LINES = 20
 
 
@@ -73,6 +76,10 @@ class Container(t.NamedTuple):
     """``starting``, ``healthy``, ``unhealthy``, or empty where there is no health check."""
     health_output: str
     """What the last health check printed."""
+    health_command: t.List[str]
+    """What the health check runs in the container."""
+    health_timeout: float
+    """In seconds."""
     started_at: str
     """When its process started, as the engine writes it."""
     pid: int
@@ -169,6 +176,7 @@ def parse_container(found: t.Mapping[str, t.Any]) -> Container:
     health = state.get("Health") or {}
     checks = health.get("Log") or [{}]
     status = health.get("Status", "")
+    check = found["Config"].get("Healthcheck") or {}
     return Container(
         id=found["Id"],
         name=found["Name"].lstrip("/"),
@@ -181,6 +189,8 @@ def parse_container(found: t.Mapping[str, t.Any]) -> Container:
         exit_code=int(state.get("ExitCode") or 0),
         health="" if status == "none" else status,
         health_output=(checks[-1].get("Output") or "").strip(),
+        health_command=check_command(check.get("Test") or [], found["Config"].get("Shell") or []),
+        health_timeout=(check.get("Timeout") or CHECK_TIMEOUT_NANOSECONDS) / 1e9,
         started_at=state["StartedAt"],
         pid=int(state.get("Pid") or 0),
         addresses={
@@ -188,6 +198,16 @@ def parse_container(found: t.Mapping[str, t.Any]) -> Container:
             for name, network in sorted((found["NetworkSettings"].get("Networks") or {}).items())
         },
     )
+
+
+def check_command(test: t.Sequence[str], shell: t.Sequence[str]) -> t.List[str]:
+    """What the engine runs for a health check, by its form and the image's shell; empty where there is none.
+
+    https://docs.docker.com/reference/dockerfile/#healthcheck
+    """
+    if test[:1] == ["CMD-SHELL"]:
+        return [*(shell or ["/bin/sh", "-c"]), *test[1:]]
+    return list(test[1:]) if test[:1] == ["CMD"] else []
 
 
 def in_order(containers: t.Iterable[Container]) -> t.List[Container]:
@@ -216,6 +236,8 @@ def _new(wanted: Wanted, others: t.Sequence[Container], count: int) -> t.List[Co
             exit_code=0,
             health="",
             health_output="",
+            health_command=[],
+            health_timeout=0,
             started_at="",
             pid=0,
             addresses={},
@@ -458,6 +480,13 @@ class Docker:
             if answer.rc == 0:
                 found[name] = answer.out.strip()
         return found
+
+    def check_health(self, container: Container) -> Answer:
+        """Run a container's health check, within the time that it has."""
+        client = ["timeout", "%.3f" % container.health_timeout, self._docker, "exec", container.id]
+        command = [*client, *container.health_command]
+        rc, out, err = self.module.run_command(command, environ_update={"LC_ALL": "C.UTF-8"})
+        return Answer(int(rc), str(out), str(err))
 
     def logs(self, container: Container) -> str:
         answer = self.ask("logs", "--tail", str(LOG_LINES), container.id)

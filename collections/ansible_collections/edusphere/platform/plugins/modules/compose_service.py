@@ -23,6 +23,8 @@ description:
   - The contents of files that are mounted, and of secrets and configs, are not part of that. See O(reload_on) and
     O(restart_on).
   - Containers of C(docker compose run) are never looked at.
+  - The engine makes the first health check of a container only after the check's interval. Meanwhile this module runs
+    it, so that nobody waits for a container that is healthy.
   - An image that is missing is pulled, unless the service's C(pull_policy) is V(never) or V(build), or the service
     has C(build) and no C(pull_policy). Nothing is ever built, and an image that is there is never pulled again.
 notes:
@@ -296,7 +298,15 @@ class Stack:
             self.read_wanted()
 
     def look(self) -> t.List[Container]:
-        return self.docker.containers(self.project, self.services)
+        return [self.examined(container) for container in self.docker.containers(self.project, self.services)]
+
+    def examined(self, container: Container) -> Container:
+        """A container as its health check finds it: the engine makes the first one only after the check's interval."""
+        if container.status != "running" or container.health != "starting" or not container.health_command:
+            return container
+        answer = self.docker.check_health(container)
+        health = "starting" if answer.rc else "healthy"
+        return container._replace(health=health, health_output=(answer.out + answer.err).strip())
 
     # --- What the file says ------------------------------------------------------------------------------------------
 
