@@ -63,18 +63,26 @@ def wishes(**variables: Any) -> list[str]:
     return [f"--extra-vars={json.dumps(variables)}"] if variables else []
 
 
-def tree(version: str) -> Path:
-    """The sample application's tree of a version, complete."""
+def tree(version: str, files: dict[str, str] | None = None) -> Path:
+    """The sample application's tree of a version, complete, with more files by their paths."""
     path = ROOT / ".cache/testbed/versions" / SCENARIO / version
     if path.exists():
         shutil.rmtree(path)
     subprocess.run([ROOT / "examples/assemble", version, path], check=True)
+    for name, text in (files or {}).items():
+        (path / name).write_text(text)
     return path
 
 
-def upgrade(version: str, check: bool = True, environment: dict[str, str] | None = None, **variables: Any) -> Run:
-    """Bring the site to a version of the sample application."""
-    source = {"edusphere_app_source_type": "folder", "edusphere_app_source": str(tree(version))}
+def upgrade(
+    version: str,
+    check: bool = True,
+    environment: dict[str, str] | None = None,
+    files: dict[str, str] | None = None,
+    **variables: Any,
+) -> Run:
+    """Bring the site to a version of the sample application, with more files in its tree."""
+    source = {"edusphere_app_source_type": "folder", "edusphere_app_source": str(tree(version, files))}
     return _run(
         "upgrade",
         *wishes(**source | {"edusphere_version": version} | variables),

@@ -66,12 +66,14 @@ def test_killed(visitors: Load, calm: Figures, site: Site, platform: Platform, s
     serves(platform, site, "v1")
     found, mode = platform.live, settings["edusphere_mode"]
     kills = [kill[mode] for kill in (ALL if SOAK else SOME[mode])]
-    # Not built yet, whatever other tests have built.
-    version = "v2-killed"
+    # Not built yet, whatever other tests have built: of the same source the engine would have all layers.
+    version, files = "v2-killed", {"backend/killed.txt": "again and again"}
     runs = []
     with visitors.watched() as window:
         for kill in kills:
-            run = upgrade("v2", check=False, environment=kill.environment(platform.vm), edusphere_version=version)
+            run = upgrade(
+                "v2", check=False, environment=kill.environment(platform.vm), files=files, edusphere_version=version
+            )
             assert run.process.returncode == -signal.SIGKILL, f"not killed at {kill}\n{run.said[-4000:]}"
             live = platform.live
             assert live["version"] == (version if kill.switched else found["version"]), kill
@@ -80,7 +82,7 @@ def test_killed(visitors: Load, calm: Figures, site: Site, platform: Platform, s
             runs.append(run)
             # As long as the operator's machine needs to come back.
             visitors.answered(round(300 * SHARE))
-        runs.append(upgrade("v2", edusphere_version=version))
+        runs.append(upgrade("v2", files=files, edusphere_version=version))
         serves(platform, site, version, NUMBERS["v2"])
         runs.append(rollback())
         visitors.answered(round(300 * SHARE))
