@@ -72,7 +72,8 @@ def page() -> str:
     specs = (ROOT / "roles").glob("*/meta/argument_specs.yml")
     for path in sorted(specs, key=lambda path: (path.parts[-3] != "settings", path)):
         role = path.parts[-3]
-        main = yaml.safe_load(path.read_text())["argument_specs"]["main"]
+        # The entry point that comes first has the variables.
+        main = next(iter(yaml.safe_load(path.read_text())["argument_specs"].values()))
         if not main.get("options"):
             continue
         defaults_file = path.parent.parent / "defaults" / "main.yml"

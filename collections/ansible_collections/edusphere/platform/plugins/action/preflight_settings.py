@@ -30,7 +30,7 @@ class ActionModule(ActionBase):
         variables = task_vars or {}
         _options, arguments = self.validate_argument_spec({"role": {"type": "path", "required": True}})
         role = Path(arguments["role"])
-        options = _read(role / "meta/argument_specs.yml")["argument_specs"]["main"]["options"]
+        options = _read(role / "meta/argument_specs.yml")["argument_specs"]["validate"]["options"]
         derived = _read(role / "vars/main.yml")
         defaults = _read(role / "defaults/main.yml")
         settings, problems = examine(options, defaults, derived, variables, self._templar.template)
