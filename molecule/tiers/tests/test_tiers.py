@@ -16,6 +16,7 @@ import pytest
 import requests
 from behaviour.hosts import playbook, probe, tunnel
 from behaviour.picture import portrait
+from behaviour.rolling import RENAMED, tree, wishes
 from behaviour.visitor import Site, Visitor
 from testinfra.host import Host
 
@@ -265,6 +266,15 @@ def test_one_host_alone(connect: Connect, address: Address) -> None:
     before = first.check_output(unit)
     second.check_output("systemctl stop 'edusphere-backend@*'")
     second.check_output("find /srv/edusphere -mindepth 1 -maxdepth 1 ! -name shared -exec rm -r {} +")
+    # It serves nothing that a migration could harm, but the others do.
+    incompatible = {
+        "edusphere_app_source_type": "folder",
+        "edusphere_app_source": str(tree("v3")),
+        "edusphere_version": "v3",
+    }
+    refused = playbook("--limit", "tiers-app2", *wishes(**incompatible), check=False)
+    assert refused.returncode
+    assert RENAMED in refused.stdout + refused.stderr, refused.stdout[-4000:]
     run = playbook("--limit", "tiers-app2")
     assert "tiers-app1 " not in run.stdout.partition("PLAY RECAP")[2] or "changed=0" in run.stdout
     assert digest(first) == digest(second)
