@@ -80,7 +80,8 @@ bench: bootstrap ## Measure what finds nothing to do (modules of edusphere.djang
 	@python scripts/bench/modules.py
 	@scripts/demo up > /dev/null
 	@python scripts/bench/playbook.py
-	@python scripts/bench/upgrade.py
+	@python scripts/bench/upgrade.py rolling
+	@python scripts/bench/upgrade.py rolling-compose
 
 .PHONY: secrets
 secrets: bootstrap ## Make a site's secrets, in a vault: make secrets SITE=prod

@@ -1,7 +1,8 @@
 """Print what upgrades and rollbacks of one VM take, and what visitors notice: a hundred requests a second, 50 chats.
 
 Answers' times stand beside those of a calm site, taken just before, with the same load.  The hosts are those of the
-scenario rolling, made for this and removed.  The first upgrade builds its release; the others find it there.
+scenario that is named, rolling or rolling-compose, made for this and removed.  The first upgrade builds its release;
+the others find it there.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-SCENARIO = ROOT / "molecule/rolling"
+SCENARIO = sys.argv[1]
 ROUNDS = 3
 CALM_REQUESTS = 3000
-os.environ["MOLECULE_SCENARIO_DIRECTORY"] = str(SCENARIO)
+os.environ["MOLECULE_SCENARIO_DIRECTORY"] = str(ROOT / "molecule" / SCENARIO)
 sys.path.insert(0, str(ROOT / "tests"))
 
 from behaviour.hosts import address_of, variables_of  # noqa: E402  # they read the environment above
@@ -28,7 +29,7 @@ from behaviour.visitor import Site  # noqa: E402
 def molecule(*arguments: str) -> None:
     """Run it on the scenario; ends this program where it fails."""
     command = ["molecule", "--base-config", str(ROOT / ".config/molecule/config.yml"), *arguments]
-    done = subprocess.run([*command, "--scenario-name", "rolling"], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run([*command, "--scenario-name", SCENARIO], cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"bench: molecule {' '.join(arguments)} failed\n{done.stdout[-4000:]}{done.stderr[-1000:]}")
 
@@ -45,7 +46,7 @@ def measure(visitors: Load) -> None:
             done.setdefault(name, []).append((run, window.seen))
             visitors.answered(500)
     p50, p99 = (percentile(calm.seen.latencies, percent) for percent in (50, 99))
-    print(f"calm site: p50 {p50:.0f} ms, p99 {p99:.0f} ms")
+    print(f"{SCENARIO}, calm: p50 {p50:.0f} ms, p99 {p99:.0f} ms")
     for name, runs in done.items():
         answers = sorted(sample for _, seen in runs for sample in seen.latencies)
         during = [percentile(answers, percent) for percent in (50, 99)]
@@ -62,9 +63,9 @@ def main() -> None:
     """Make the hosts, measure, remove them."""
     molecule("converge")
     try:
-        name = variables_of("rolling-vm", "edusphere_domain")["edusphere_domain"]
-        site = Site(f"http://{name}", address_of("rolling-vm"))
-        with load("rolling-visitor", site, log=ROOT / ".cache/bench/visitors.log") as visitors:
+        name = variables_of(f"{SCENARIO}-vm", "edusphere_domain")["edusphere_domain"]
+        site = Site(f"http://{name}", address_of(f"{SCENARIO}-vm"))
+        with load(f"{SCENARIO}-visitor", site, log=ROOT / ".cache/bench/visitors.log") as visitors:
             measure(visitors)
     finally:
         molecule("destroy")
