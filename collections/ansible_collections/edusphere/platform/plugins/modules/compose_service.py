@@ -302,7 +302,8 @@ class Stack:
 
     def examined(self, container: Container) -> Container:
         """A container as its health check finds it: the engine makes the first one only after the check's interval."""
-        if container.status != "running" or container.health != "starting" or not container.health_command:
+        asks = self.state != "absent" and container.health_command
+        if container.status != "running" or container.health != "starting" or not asks:
             return container
         answer = self.docker.check_health(container)
         health = "starting" if answer.rc else "healthy"
