@@ -101,6 +101,13 @@ def test_the_edits_took_effect(vm: Host, site: Site, main_pid: int, as_applicati
     assert vm.check_output(workers) == "3"
 
 
+def test_a_package_that_would_go_is_asked_for(vm: Host) -> None:
+    """It is there, but nobody has said that it is wanted for its own sake, so apt might remove it."""
+    vm.check_output("apt-mark auto redis-server")
+    run({}, "--tags=cache")
+    assert "redis-server" in vm.check_output("apt-mark showmanual").split()
+
+
 def test_nothing_secret_is_said(vm: Host, site: Site, secrets: dict[str, str]) -> None:
     """Not by a run that undoes the edits and writes every file with secrets anew, as talkative as it can be."""
     vm.check_output("rm /etc/edusphere/slot-*.env /etc/redis/redis.conf")
