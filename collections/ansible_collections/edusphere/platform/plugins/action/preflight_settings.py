@@ -15,8 +15,8 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible_collections.edusphere.platform.plugins.plugin_utils.settings import examine
 
-# What another role says, and preflight wants to know where the inventory says it.
-FURTHER = ("postgresql_data_directory",)
+# What other roles say, and preflight wants to know where the inventory says it.
+FURTHER = ("docker_data_root", "postgresql_data_directory")
 
 
 class ActionModule(ActionBase):
