@@ -7,6 +7,7 @@ import json
 import re
 import socket
 import subprocess
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ import requests
 from behaviour.hosts import another_host, playbook, probe, tunnel
 from behaviour.picture import portrait
 from behaviour.platforms import STACK, Stack
+from behaviour.rolling import NUMBERS, rollback, upgrade, version_of
 from behaviour.visitor import Site, Visitor
 from testinfra.host import Host
 
@@ -311,20 +313,62 @@ def test_what_the_first_host_cannot_start_no_host_serves(connect: Connect, site:
     assert site.get("/api/health/ready/").status_code == 200
 
 
+@contextmanager
+def asked(*sites: Site) -> Iterator[list[int]]:
+    """Have somebody ask sites for their pages and the backend all the time, and see how they answered."""
+    answers: list[int] = []
+    over = threading.Event()
+
+    def ask(site: Site) -> None:
+        while not over.wait(0.1):
+            answers.extend(site.get(path).status_code for path in ("/", "/api/version/"))
+
+    with ThreadPoolExecutor() as pool:
+        asking = [pool.submit(ask, site) for site in sites]
+        try:
+            yield answers
+        finally:
+            over.set()
+    for each in asking:
+        each.result()
+
+
+def test_upgrade_and_rollback(connect: Connect, site: Site, address: Address) -> None:
+    """One host after the other, with the pages of the new release last, and of the old one first; nobody notices."""
+    edges = [Site(site.url, address(name), authority=site.authority) for name in EDGES]
+    page = site.get("/").text
+    for version in ("v2", "v1"):
+        with asked(*edges) as answers:
+            if version == "v2":
+                upgrade("v2")
+            else:
+                rollback()
+        assert len(answers) > 100
+        assert set(answers) == {200}
+        for name in APP_HOSTS:
+            stack = Stack(connect(name))
+            assert stack.live["version"] == version
+            assert stack.running == [stack.live["release"]]
+        assert {version_of(edge) for edge in edges for _ in range(4)} == {NUMBERS[version]}
+        assert {edge.get("/").text == page for edge in edges} == {version == "v1"}
+
+
 def test_one_host_alone(connect: Connect, address: Address) -> None:
     """A run limited to one app host gives it the release that the other serves, from nothing, and leaves the others."""
     others = [connect(name) for name in HOSTS if name != "compose-app2"]
     before = [containers(host) for host in others]
     second = connect("compose-app2")
-    image = second.check_output("docker image ls --no-trunc --quiet edusphere/backend")
+    named = f"docker image inspect --format '{{{{.Id}}}}' edusphere/backend:{Stack(second).live['release']}"
+    image = second.check_output(named)
     second.check_output(
-        f"cd {STACK} && docker compose rm --stop --force nginx backend && docker image rm --force {image}"
+        f"cd {STACK} && docker compose rm --stop --force nginx backend"
+        " && docker image rm --force $(docker image ls --quiet edusphere/backend)"
     )
     second.check_output(
         f"rm -r {STACK}/.env {STACK}/.env.docker /srv/edusphere/records && docker volume rm edusphere_staticfiles"
     )
     playbook("--limit", "compose-app2")
-    assert second.check_output("docker image ls --no-trunc --quiet edusphere/backend") == image
+    assert second.check_output(named) == image
     assert [containers(host) for host in others] == before
     with front("compose-app2", address) as site:
         wait_until_ready(site)

@@ -82,9 +82,10 @@ def test_killed(visitors: Load, calm: Figures, site: Site, platform: Platform, s
             runs.append(run)
             # As long as the operator's machine needs to come back.
             visitors.answered(round(300 * SHARE))
-        runs.append(upgrade("v2", files=files, edusphere_version=version))
+        runs.append(upgrade("v2", files=files, edusphere_version=version, edusphere_keep_releases=2))
         serves(platform, site, version, NUMBERS["v2"])
-        runs.append(rollback())
+        assert platform.releases == sorted([found["release"], platform.live["release"]])
+        runs.append(rollback(edusphere_rollback_to="v1"))
         visitors.answered(round(300 * SHARE))
     serves(platform, site, "v1")
     conclude(visitors, window, f"to {version}, killed {len(kills)} times, and back", *runs, calm=calm)

@@ -46,8 +46,8 @@ def test_upgrades_and_rollbacks(
                 visitors.answered(round(500 * SHARE))
             serves(platform, site, version)
             conclude(visitors, window, f"to {version}, {number}", run, calm=calm)
-            # Every client moved, once.
-            assert len(window.seen.outages) == CLIENTS
+            # Every client moved, once, and was told why.
+            assert [outage["code"] for outage in window.seen.outages] == [1012] * CLIENTS
             if number == 1:
                 (tabs.go_on if version == "v2" else tabs.go_on_again)()
             if before:

@@ -97,6 +97,11 @@ def test_the_first_host_that_fails_ends_the_rollout(
         visitors.answered(round(500 * SHARE))
     serve(connect, site, "v2")
     assert Services(connect("tiers-app1")).start == first
+    # The first host has it: the one that goes ahead and is watched is the next.
+    started = re.findall(r"TASK \[backend : Start the free slot\].*\n((?:.+\n)*)", run.process.stdout)
+    assert [re.findall(r"\[(tiers-app\d)\]", batch) for batch in started] == [["tiers-app2"], ["tiers-app3"]]
+    watched = run.process.stdout.index("TASK [backend : Give it time to show what is wrong]")
+    assert run.process.stdout.index(started[0]) < watched < run.process.stdout.index(started[1])
     conclude(visitors, window, "the other two to v2, one of them first", run, calm=calm)
 
 
