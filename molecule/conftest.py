@@ -13,7 +13,7 @@ from ansible.parsing.dataloader import DataLoader
 from behaviour.hosts import SSH_CONFIG, AsApplication, address_of, another_host, variables_of, with_environment_of
 from behaviour.load import Figures, Load, load
 from behaviour.platforms import Platform, Services, Stack
-from behaviour.rolling import CLIENTS, FIGURES, LOG, SHARE, conclude
+from behaviour.rolling import CLIENTS, FIGURES, LOG, RATE, SHARE, conclude
 from behaviour.visitor import Site
 from testinfra.host import Host
 
@@ -154,7 +154,7 @@ def visitors(site: Site, groups: dict[str, list[str]]) -> Iterator[Load]:
     (visitor,) = groups["visitors"]
     FIGURES.parent.mkdir(parents=True, exist_ok=True)
     FIGURES.unlink(missing_ok=True)
-    with load(visitor, site, log=LOG, clients=CLIENTS, rate=100 * SHARE, messages=5 * SHARE) as started:
+    with load(visitor, site, log=LOG, clients=CLIENTS, rate=RATE, messages=5 * SHARE) as started:
         yield started
 
 

@@ -125,6 +125,12 @@ class Figures:
         return self._samples("latencies")
 
     @property
+    def rate(self) -> float:
+        """Requests a second that were answered, also by a site that says that it is closed."""
+        turned_away = [request for request in self.seen["failed"] if self._within(request["at"]) and request["closed"]]
+        return (len(self.latencies) + len(turned_away)) / (math.ceil(self.until) - math.floor(self.since))
+
+    @property
     def waits(self) -> list[float]:
         """Milliseconds from a message to its acknowledgement, in order; its author may have been disconnected."""
         return self._samples("waits")

@@ -22,6 +22,8 @@ from behaviour.visitor import Site
 # Of the load that is meant; less of it for a machine that has other work.
 SHARE = float(os.environ.get("ROLLING_LOAD", "1"))
 CLIENTS = round(50 * SHARE)
+# Requests a second.
+RATE = 100 * SHARE
 # Whether there is time for much more of the same: `make soak`.
 SOAK = bool(os.environ.get("ROLLING_SOAK"))
 ROUNDS = 5 if SOAK else 2
@@ -189,6 +191,8 @@ def conclude(
     assert not seen.failed, said + json.dumps(seen.failed[:5], indent=1)
     assert not seen.refused, said + json.dumps(seen.refused[:5], indent=1)
     assert bool(seen.closed) == closed, said + json.dumps(seen.closed[:5], indent=1)
+    # Or nothing was noticed since hardly anybody asked; a busy machine may have some of it begin late.
+    assert seen.rate >= 0.8 * RATE, f"{seen.rate:.1f} requests a second, not {RATE:.0f}{said}"
     audit = visitors.audit()
     found = discrepancies(audit)
     after = visitors.figures()

@@ -72,6 +72,27 @@ def test_broken_version(visitors: Load, calm: Figures, site: Site, platform: Pla
     assert not window.seen.outages
 
 
+def test_no_memory_for_two_releases(visitors: Load, calm: Figures, site: Site, platform: Platform) -> None:
+    """It is said before anything is started, with what can be done about it."""
+    before, vm = State.of(platform), platform.vm
+    # What the kernel says, but for one number: as a container with a limit sees it through lxcfs.
+    vm.check_output("sed 's/^MemAvailable:.*/MemAvailable: 1024 kB/' /proc/meminfo > /root/meminfo")
+    vm.check_output("mount --bind /root/meminfo /proc/meminfo")
+    try:
+        with visitors.watched() as window:
+            run = upgrade("v2", check=False)
+            visitors.answered(round(100 * SHARE))
+    finally:
+        vm.check_output("umount /proc/meminfo")
+    assert run.failed
+    for told in ("1.00 MB left", "lower edusphere_app_workers", "edusphere_maintenance=true"):
+        assert told in run.said, run.said[-6000:]
+    after = State.of(platform)
+    assert (after.records, after.backends, after.serving) == (before.records, before.backends, before.serving)
+    serves(platform, site, "v1")
+    conclude(visitors, window, "to v2, for which there is no memory", run, calm=calm)
+
+
 def test_hard_restarts_are_noticed(visitors: Load, calm: Figures, platform: Platform) -> None:
     """What the tests above rely on: a load that notices nothing would let everything pass."""
     assert not calm.failed

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -92,8 +93,14 @@ def test_a_module_is_packed_once(runs: Runs) -> None:
     """But for one that the playbook's own folders have a part in."""
     assert runs.run()[:2] == ("first own", {SAY, OWN})
     assert runs.run()[:2] == ("first own", {OWN})
-    assert [path.name.partition("-")[0] for path in runs.kept.iterdir()] == [SAY]
+    assert [path.name.partition("-")[0] for path in runs.kept.glob("*/*")] == [SAY]
     assert runs.kept.stat().st_mode & 0o777 == 0o700
+    # Of another version of Ansible, and of one that has gone.
+    for name, age in (("another", 29), ("gone", 31)):
+        (runs.kept / name).mkdir()
+        os.utime(runs.kept / name, times=(0, time.time() - age * 86400))
+    runs.run()
+    assert {path.name for path in runs.kept.iterdir()} & {"another", "gone"} == {"another"}
 
 
 def test_what_it_was_made_of_has_changed(runs: Runs) -> None:
@@ -118,9 +125,9 @@ def test_it_is_another_one_by_the_same_name(runs: Runs, tmp_path: Path) -> None:
 
 def test_what_is_not_whole_is_made_anew(runs: Runs) -> None:
     runs.run()
-    (path,) = runs.kept.iterdir()
+    (path,) = runs.kept.glob("*/*")
     whole = path.read_bytes()
-    for broken in (b"", whole[100:], b"{}\n"):
+    for broken in (b"", whole[100:], whole[:100]):
         path.write_bytes(broken)
         assert runs.run()[:2] == ("first own", {SAY, OWN})
         assert path.read_bytes().partition(b"\n")[0] == whole.partition(b"\n")[0]

@@ -14,7 +14,9 @@ import io
 import json
 import os
 import pickle
+import shutil
 import tempfile
+import time
 import zipfile
 from functools import cache
 from pathlib import Path
@@ -52,6 +54,9 @@ options:
       - section: callback_module_cache
         key: path
 """
+
+# What an earlier version of Ansible, or a checkout that is gone, has left.
+UNUSED_SECONDS = 30 * 86400
 
 Source = list[int] | None
 
@@ -114,35 +119,34 @@ def surroundings() -> str:
 
 
 class Cache:
-    """Packed modules in a directory, a file each: a line of JSON that says what it was made of, and then itself."""
+    """Packed modules, a file each: a line of JSON that says what it was made of, and then itself.
 
-    def __init__(self, kept: Path, run: Path) -> None:
-        """Of what is kept, and of this run."""
-        self.kept, self.run = kept, run
-        self.surroundings = surroundings()
-        self.taken: set[str] = set()
+    Those of the same surroundings are in one directory.
+    """
 
-    def open(self) -> None:
-        """Make the directory.
+    def __init__(self, path: Path, run: Path) -> None:
+        """Of the directory of all that is kept, and of this run's.
 
         Raises:
-            PermissionError: It isn't this user's alone.
+            PermissionError: Others may write to it.
         """
-        self.kept.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = self.kept.lstat()
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = path.lstat()
         if found.st_uid != os.geteuid() or found.st_mode & 0o022:
-            raise PermissionError(f"{self.kept} is not this user's alone")
+            raise PermissionError(f"{path} is not this user's alone")
+        self.path, self.run = path, run
+        self.kept = path / surroundings()
+        self.taken: set[str] = set()
 
     def take(self) -> None:
         """Give the run what is as it would make it."""
+        self.kept.mkdir(exist_ok=True)
+        os.utime(self.kept)
         self.run.mkdir(parents=True, exist_ok=True)
         for path in self.kept.glob("[!.]*"):
             # What isn't whole is made anew.
-            with contextlib.suppress(FileNotFoundError, ValueError, KeyError), path.open("rb") as file:
-                said = json.loads(file.readline())
-                if said["surroundings"] != self.surroundings:
-                    continue
-                if any(look(source(name)) != was for name, was in said["sources"].items()):
+            with contextlib.suppress(FileNotFoundError, ValueError), path.open("rb") as file:
+                if any(look(source(name)) != was for name, was in json.loads(file.readline()).items()):
                     continue
                 (self.run / path.name).write_bytes(file.read())
                 self.taken.add(path.name)
@@ -157,15 +161,17 @@ class Cache:
             made_of = sources(packed)
             if made_of is None:
                 continue
-            said = json.dumps({"surroundings": self.surroundings, "sources": made_of}).encode()
             # Other runs read it meanwhile.
             with tempfile.TemporaryDirectory(dir=self.kept, prefix=".") as place:
                 whole = Path(place, path.name)
                 with whole.open("wb") as file:
-                    file.write(said + b"\n" + packed)
+                    file.write(json.dumps(made_of).encode() + b"\n" + packed)
                     file.flush()
                     os.fsync(file.fileno())
                 whole.replace(self.kept / path.name)
+        for other in self.path.iterdir():
+            if time.time() - other.stat().st_mtime > UNUSED_SECONDS:
+                shutil.rmtree(other)
 
 
 class CallbackModule(CallbackBase):
@@ -183,7 +189,6 @@ class CallbackModule(CallbackBase):
         try:
             run = Path(constants.DEFAULT_LOCAL_TMP, "ansiballz_cache")  # type: ignore[attr-defined]
             made = Cache(Path(self.get_option("path")), run)
-            made.open()
             made.take()
         except OSError as error:
             self._display.warning(f"edusphere.platform.module_cache: packed modules are not kept: {error}")
