@@ -28,9 +28,9 @@ GONE_SECONDS = 30
 START_SECONDS = 120
 
 
-def hooks(name: str) -> list[str]:
-    """The steps after a switch: the inventory's own, and one more."""
-    return [str(HOOKS / f"{each}.yml") for each in ("after_switch", name)]
+def hooks(moment: str, name: str) -> dict[str, Any]:
+    """The variable of the steps before or after a switch: the inventory's own, and one more."""
+    return {f"edusphere_hook_{moment}": [str(HOOKS / f"{each}.yml") for each in (moment, name)]}
 
 
 def recorded(host: Host, name: str) -> Any:
@@ -61,7 +61,7 @@ def test_upgrades_and_rollbacks(visitors: Load, calm: Figures, site: Site, conne
     for number in range(1, ROUNDS):
         for version in ("v2", "v1"):
             with visitors.watched() as window:
-                run = upgrade("v2") if version == "v2" else rollback()
+                run = upgrade("v2", **hooks("before_switch", "looks_around")) if version == "v2" else rollback()
                 visitors.answered(round(500 * SHARE))
             serve(connect, site, version)
             assert (site.get("/").text == page) == (version == "v1")
@@ -78,7 +78,7 @@ def test_the_first_host_that_fails_ends_the_rollout(
     page, before = site.get("/").text, {name: Services(connect(name)).start for name in APP_HOSTS}
     with visitors.watched() as window:
         # The release serves on the second host already when this fails.
-        run = upgrade("v2", check=False, edusphere_hook_after_switch=hooks("fails_on_app2"))
+        run = upgrade("v2", check=False, **hooks("after_switch", "fails_on_app2"))
         visitors.answered(round(100 * SHARE))
     assert run.failed
     assert "made up for tiers-app2" in run.said, run.said[-6000:]
@@ -109,7 +109,7 @@ def test_a_host_is_lost_in_the_middle(visitors: Load, calm: Figures, site: Site,
     """The others serve, the run says which one it has lost, and the next one goes on from there."""
     with visitors.watched() as window:
         # When the two before it have been switched.
-        run = rollback(check=False, edusphere_hook_after_switch=hooks("loses_app3"))
+        run = rollback(check=False, **hooks("after_switch", "loses_app3"))
         visitors.answered(round(500 * SHARE))
     try:
         assert run.failed
