@@ -30,13 +30,12 @@ def secrets() -> dict[str, str]:
     return {f"SECRET_{number}": secret for number, secret in enumerate(found)}
 
 
-def test_any_secret_arrives_byte_for_byte(vm: Host, groups: dict[str, list[str]], tmp_path: Path) -> None:
+def test_any_secret_arrives_byte_for_byte(vm: Host, vm_name: str, tmp_path: Path) -> None:
     cases = secrets()
     source = tmp_path / "cases.json"
     source.write_text(json.dumps(cases))
     encoded = f"{{{{ lookup('ansible.builtin.file', '{source}') | from_json | edusphere.platform.env_file }}}}"
-    (name,) = groups["all"]
-    ansible(name, "ansible.builtin.copy", content=encoded, dest="/run/cases.env", mode="0600")
+    ansible(vm_name, "ansible.builtin.copy", content=encoded, dest="/run/cases.env", mode="0600")
 
     started = "systemd-run --quiet --collect --wait --pipe --property=EnvironmentFile=/run/cases.env"
     arrived = json.loads(vm.check_output(f"{started} /usr/bin/python3 -c %s; rm /run/cases.env", READ))

@@ -49,14 +49,13 @@ def test_what_the_build_needed_is_not_served(vm: Host) -> None:
 
 
 @pytest.fixture
-def patterns(groups: dict[str, list[str]], vm: Host, secrets: dict[str, str]) -> Iterator[str]:
+def patterns(vm_name: str, vm: Host, secrets: dict[str, str]) -> Iterator[str]:
     """A file that root reads: the secrets as they are, and as JSON, environment files and redis.conf have them."""
     forms = set(secrets.values())
     for secret in secrets.values():
         quoted = secret.replace("\\", "\\\\").replace('"', '\\"')
         forms |= {json.dumps(secret)[1:-1], quoted, quoted.replace("$", "\\$")}
-    (name,) = groups["all"]
-    write_secretly(name, "/root/patterns", "".join(f"{form}\n" for form in sorted(forms)))
+    write_secretly(vm_name, "/root/patterns", "".join(f"{form}\n" for form in sorted(forms)))
     yield "/root/patterns"
     vm.check_output("rm /root/patterns")
 

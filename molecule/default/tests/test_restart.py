@@ -16,8 +16,7 @@ from testinfra.host import Host
 BOOT_SECONDS = 120
 
 
-def test_the_site_comes_back_by_itself(site: Site, vm: Host, groups: dict[str, list[str]], platform: Platform) -> None:
-    (name,) = groups["all"]
+def test_the_site_comes_back_by_itself(site: Site, vm: Host, vm_name: str, platform: Platform) -> None:
     ada = Visitor(site)
     room = ada.open_room()
     picture = portrait((30, 90, 160), (250, 230, 200))
@@ -30,7 +29,7 @@ def test_the_site_comes_back_by_itself(site: Site, vm: Host, groups: dict[str, l
     assert asyncio.run(say(0, "before")) == 1
     before = platform.start
 
-    subprocess.run(["docker", "restart", "--time", "60", name], check=True, capture_output=True)
+    subprocess.run(["docker", "restart", "--time", "60", vm_name], check=True, capture_output=True)
     deadline = time.monotonic() + BOOT_SECONDS
     while True:
         try:

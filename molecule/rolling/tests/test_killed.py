@@ -71,15 +71,14 @@ def test_killed(visitors: Load, calm: Figures, site: Site, platform: Platform, s
     found, mode = platform.live, settings["edusphere_mode"]
     kills = [kill[mode] for kill in (ALL if SOAK else SOME[mode])]
     version, files = "v2-killed", {"backend/killed.txt": "not built by another test"}
+    wishes: dict[str, Any] = {"edusphere_version": version, "edusphere_keep_releases": 2}
     runs = []
     with visitors.watched() as window:
         for number, kill in enumerate(kills):
             if kill in [each[mode] for each in BUILDING]:
                 # A build that was begun goes on on the host: the same one would be there already.
                 files = {"backend/killed.txt": f"not built by kill {number}"}
-            run = upgrade(
-                "v2", check=False, environment=kill.environment(platform.vm), files=files, edusphere_version=version
-            )
+            run = upgrade("v2", check=False, environment=kill.environment(platform.vm), files=files, **wishes)
             assert run.process.returncode == -signal.SIGKILL, f"not killed at {kill}\n{run.said[-4000:]}"
             live = platform.live
             assert live["version"] == (version if kill.switched else found["version"]), kill
@@ -88,7 +87,7 @@ def test_killed(visitors: Load, calm: Figures, site: Site, platform: Platform, s
             runs.append(run)
             # As long as the operator's machine needs to come back.
             visitors.answered(round(300 * SHARE))
-        runs.append(upgrade("v2", files=files, edusphere_version=version, edusphere_keep_releases=2))
+        runs.append(upgrade("v2", files=files, **wishes))
         serves(platform, site, version, NUMBERS["v2"])
         assert platform.releases == sorted([found["release"], platform.live["release"]])
         runs.append(rollback(edusphere_rollback_to="v1"))
