@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
+import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -60,6 +61,19 @@ class Site:
     def get(self, path: str, **kwargs: Any) -> requests.Response:
         """GET a path, without following redirects."""
         return self.request("GET", path, **kwargs)
+
+    def wait_until_ready(self, seconds: float = 60) -> None:
+        """Wait until it is ready to serve; fails after so many seconds."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                found = str(self.get("/api/health/ready/").status_code)
+            except requests.RequestException as problem:
+                found = str(problem)
+            if found == "200":
+                return
+            assert time.monotonic() < deadline, f"{self.url} is not ready after {seconds} s: {found}"
+            time.sleep(0.5)
 
 
 class _Pinned(HTTPAdapter):

@@ -64,14 +64,6 @@ def containers(host: Host) -> set[str]:
     )
 
 
-def wait_until_ready(site: Site, seconds: int = RESTART_SECONDS) -> None:
-    """Wait until a site, or a front, is ready to serve."""
-    deadline = time.monotonic() + seconds
-    while site.get("/api/health/ready/").status_code != 200:
-        assert time.monotonic() < deadline
-        time.sleep(1)
-
-
 @pytest.fixture
 def both_serve(site: Site, connect: Connect) -> None:
     """Wait until the edge uses both app hosts: one that failed is left alone for some seconds."""
@@ -371,7 +363,7 @@ def test_one_host_alone(connect: Connect, address: Address) -> None:
     assert second.check_output(named) == image
     assert [containers(host) for host in others] == before
     with front("compose-app2", address) as site:
-        wait_until_ready(site)
+        site.wait_until_ready(RESTART_SECONDS)
 
 
 @pytest.mark.usefixtures("both_serve")
@@ -389,7 +381,7 @@ def test_an_app_host_is_lost(site: Site, address: Address) -> None:
     while True:
         try:
             with front("compose-app1", address) as first:
-                wait_until_ready(first, 10)
+                first.wait_until_ready(10)
             break
         except (AssertionError, requests.RequestException):
             assert time.monotonic() < deadline, "compose-app1 does not serve again"

@@ -103,13 +103,27 @@ def test_what_does_not_get_ready_leaves_the_rest_alone(vm: Host, site: Site, sta
     assert site.get("/api/health/ready/").status_code == 200
 
 
+def test_what_nginx_rejects_does_not_stay(vm: Host, site: Site) -> None:
+    """It would keep nginx from starting again, whenever the host is."""
+    files = f"sha256sum {STACK}/nginx/*"
+    before = vm.check_output(files)
+    refused = playbook(
+        f"--extra-vars={json.dumps({'nginx_server_extra': 'no_such_word on;'})}", "--tags=app", check=False
+    )
+    assert refused.returncode != 0
+    said = " ".join(refused.stdout.split())
+    assert 'unknown directive "no_such_word"' in said
+    assert "Its configuration is what it was before" in said
+    assert vm.check_output(files) == before
+    vm.check_output(f"cd {STACK} && docker compose restart nginx")
+    site.wait_until_ready()
+
+
 def test_a_backend_that_comes_back_elsewhere_is_found(site: Site, stack: Stack) -> None:
     """Containers keep their names, and not their addresses: nginx asks again."""
     with stack.elsewhere("backend"):
+        site.wait_until_ready()
         deadline = time.monotonic() + 60
-        while site.get("/api/health/ready/").status_code != 200:
-            assert time.monotonic() < deadline
-            time.sleep(0.5)
         while stack.inspect("backend", "{{.State.Health.Status}}") != "healthy":
             assert time.monotonic() < deadline
             time.sleep(0.5)

@@ -159,3 +159,19 @@ def test_what_does_not_get_ready_leaves_the_rest_alone(vm: Host, site: Site, liv
     assert json.loads(vm.file("/srv/edusphere/records/live.fact").content_string) == live
     assert not vm.service(unit.replace(f"@{live['slot']}", "@b" if live["slot"] == "a" else "@a")).is_running
     assert site.get("/api/health/ready/").status_code == 200
+
+
+def test_what_nginx_rejects_does_not_stay(vm: Host, site: Site) -> None:
+    """It would keep nginx from starting again, whenever the host is."""
+    files = "sha256sum /etc/nginx/nginx.conf /etc/nginx/conf.d/* /etc/nginx/sites-enabled/*"
+    before = vm.check_output(files)
+    refused = playbook(
+        f"--extra-vars={json.dumps({'nginx_server_extra': 'no_such_word on;'})}", "--tags=edge", check=False
+    )
+    assert refused.returncode != 0
+    said = " ".join(refused.stdout.split())
+    assert 'unknown directive "no_such_word"' in said
+    assert "Its configuration is what it was before" in said
+    assert vm.check_output(files) == before
+    vm.check_output("nginx -t && systemctl restart nginx")
+    assert site.get("/api/health/ready/").status_code == 200

@@ -61,14 +61,6 @@ def digest(host: Host) -> str:
     return str(host.check_output(f"{release} && ({files}; {modes}) | sha256sum"))
 
 
-def wait_until_ready(site: Site, seconds: int = RESTART_SECONDS) -> None:
-    """Wait until a site, or a front, is ready to serve."""
-    deadline = time.monotonic() + seconds
-    while site.get("/api/health/ready/").status_code != 200:
-        assert time.monotonic() < deadline
-        time.sleep(1)
-
-
 @contextmanager
 def lost(name: str, address: Address) -> Iterator[None]:
     """An app host is down for as long as the context lasts, and serves again after it."""
@@ -81,7 +73,7 @@ def lost(name: str, address: Address) -> Iterator[None]:
     while True:
         try:
             with front(name, address) as site:
-                wait_until_ready(site, 10)
+                site.wait_until_ready(10)
             return
         except (AssertionError, requests.RequestException):
             assert time.monotonic() < deadline, f"{name} does not serve again"
@@ -292,4 +284,4 @@ def test_one_host_alone(connect: Connect, address: Address) -> None:
     assert digest(first) == digest(second)
     assert first.check_output(unit) == before
     with front("tiers-app2", address) as site:
-        wait_until_ready(site)
+        site.wait_until_ready(RESTART_SECONDS)

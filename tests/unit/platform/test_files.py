@@ -188,3 +188,36 @@ def test_an_owner_that_is_not_there_yet(run: Any, place: Path) -> None:
     nobody = predict_and_run(run, place, {**entry, "owner": "nobody", "group": "nogroup"})
     assert nobody["changed"]
     assert (place / "file").owner() == "nobody"
+
+
+def test_everything_comes_back(run: Any, place: Path) -> None:
+    """What was there, what was not, and what was a link; the last change first."""
+    (place / "gone").write_text("gone\n")
+    (place / "gone").chmod(0o640)
+    (place / "link").symlink_to("target")
+    (place / "right").write_text("right\n")
+    (place / "right").chmod(0o644)
+    before = [each[:3] + each[4:] for each in state(place)]
+    done = run(
+        {"path": f"{place}/gone", "state": "absent"},
+        {"path": f"{place}/link", "content": "a file now\n"},
+        {"path": f"{place}/right", "content": "right\n"},
+        {"path": f"{place}/new", "state": "directory"},
+        {"path": f"{place}/new/file", "content": "new\n"},
+        undo=True,
+    )
+    assert len(done["undo"]) == 4
+    run(*done["undo"])
+    assert [each[:3] + each[4:] for each in state(place)] == before
+
+
+def test_what_could_not_come_back_is_left(run: Any, place: Path) -> None:
+    (place / "full").mkdir()
+    (place / "full/bytes").write_bytes(b"\xff")
+    before = state(place)
+    for entry in (
+        {"path": f"{place}/full", "state": "absent"},
+        {"path": f"{place}/full/bytes", "content": "text\n"},
+    ):
+        assert "undo: " in run(entry, undo=True)["msg"]
+    assert state(place) == before

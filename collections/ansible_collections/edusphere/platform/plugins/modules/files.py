@@ -83,6 +83,13 @@ options:
       - The group of what entries do not give a group.
     type: str
     default: root
+  undo:
+    description:
+      - Return the entries by which the same module brings everything back as it was. For what only shows whether it is
+        right when all of it is in place.
+      - What it replaces must be text then, and a directory that is to go must be empty.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -114,6 +121,12 @@ changed_paths:
   elements: str
   returned: success
   sample: ["/etc/systemd/journald.conf.d/site.conf"]
+undo:
+  description: The entries by which everything comes back; none in check mode.
+  type: list
+  elements: dict
+  returned: success and O(undo) is true
+  sample: [{"path": "/etc/systemd/journald.conf.d/site.conf", "state": "absent"}]
 """
 
 import grp
@@ -205,6 +218,22 @@ class Files:
         if entry.state == "link":
             return self._link(path, entry)
         return self._write(path, entry)
+
+    @staticmethod
+    def as_it_is(path: Path) -> t.Dict[str, str]:
+        """Return the entry that would bring what is at ``path`` now; OSError where none can."""
+        if not os.path.lexists(path):
+            return {"path": str(path), "state": "absent"}
+        if path.is_symlink():
+            return {"path": str(path), "state": "link", "src": str(path.readlink())}
+        found = path.stat()
+        attributes = {"owner": str(found.st_uid), "group": str(found.st_gid), "mode": "%04o" % (found.st_mode & 0o7777)}
+        if path.is_dir():
+            return {"path": str(path), "state": "directory", **attributes}
+        try:
+            return {"path": str(path), "content": path.read_bytes().decode("utf-8"), **attributes}
+        except UnicodeDecodeError as error:
+            raise OSError("undo: %s is no text, and could not be brought back: %s" % (path, error)) from error
 
     def _exists(self, path: Path) -> bool:
         return os.path.lexists(path) and not self._removed.intersection([path, *path.parents])
@@ -333,6 +362,7 @@ def main() -> None:
             },
             "owner": {"type": "str", "default": "root"},
             "group": {"type": "str", "default": "root"},
+            "undo": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
@@ -343,16 +373,25 @@ def main() -> None:
     files = Files(module)
     changed: t.List[str] = []
     differences: t.List[t.Dict[str, str]] = []
+    undo: t.List[t.Dict[str, str]] = []
     for entry in entries:
+        path = Path(entry.path)
         try:
+            if module.params["undo"] and entry.state == "absent" and path.is_dir() and any(path.iterdir()):
+                raise OSError("undo: %s is not empty, and could not be brought back" % path)
+            before = files.as_it_is(path) if module.params["undo"] and not module.check_mode else {}
             change = files.bring(entry)
         except OSError as error:
             module.fail_json(msg=str(error), changed=bool(changed), changed_paths=changed)
         if change:
             changed.append(entry.path)
+            # The last change goes back first.
+            undo[:0] = [before] if before else []
             header = {"before_header": entry.path, "after_header": entry.path}
             differences.append({**header, "before": change.before, "after": change.after})
     results: t.Dict[str, t.Any] = {"changed": bool(changed), "changed_paths": changed}
+    if module.params["undo"]:
+        results["undo"] = undo
     if module._diff:
         results["diff"] = differences
     module.exit_json(**results)
