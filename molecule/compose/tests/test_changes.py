@@ -113,7 +113,7 @@ def test_what_nginx_rejects_does_not_stay(vm: Host, site: Site) -> None:
     assert refused.returncode != 0
     said = " ".join(refused.stdout.split())
     assert 'unknown directive "no_such_word"' in said
-    assert "Its configuration is what it was before" in said
+    assert "Everything was put back as it was" in said
     assert vm.check_output(files) == before
     vm.check_output(f"cd {STACK} && docker compose restart nginx")
     site.wait_until_ready()

@@ -63,6 +63,7 @@ def test_upgrades_and_rollbacks(visitors: Load, calm: Figures, site: Site, conne
             with visitors.watched() as window:
                 run = upgrade("v2", **hooks("before_switch", "looks_around")) if version == "v2" else rollback()
                 visitors.answered(round(500 * SHARE))
+            assert run.said.count("Check that none gives the page to anybody yet") == (3 if version == "v2" else 0)
             serve(connect, site, version)
             assert (site.get("/").text == page) == (version == "v1")
             conclude(visitors, window, f"three hosts to {version}, {number}", run, calm=calm)

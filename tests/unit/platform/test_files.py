@@ -190,34 +190,39 @@ def test_an_owner_that_is_not_there_yet(run: Any, place: Path) -> None:
     assert (place / "file").owner() == "nobody"
 
 
-def test_everything_comes_back(run: Any, place: Path) -> None:
-    """What was there, what was not, and what was a link; the last change first."""
-    (place / "gone").write_text("gone\n")
+def test_what_is_rejected_is_put_back(run: Any, place: Path) -> None:
+    """What was there, what was not, what was a link, and modes; what is right already is not asked about."""
+    (place / "gone").write_bytes(b"\xff no text\n")
     (place / "gone").chmod(0o640)
     (place / "link").symlink_to("target")
     (place / "right").write_text("right\n")
-    (place / "right").chmod(0o644)
-    before = [each[:3] + each[4:] for each in state(place)]
-    done = run(
+    (place / "right").chmod(0o600)
+    (place / "full").mkdir()
+    (place / "to a directory").symlink_to("full")
+    entries = (
         {"path": f"{place}/gone", "state": "absent"},
+        {"path": f"{place}/to a directory", "state": "absent"},
         {"path": f"{place}/link", "content": "a file now\n"},
         {"path": f"{place}/right", "content": "right\n"},
         {"path": f"{place}/new", "state": "directory"},
         {"path": f"{place}/new/file", "content": "new\n"},
-        undo=True,
     )
-    assert len(done["undo"]) == 4
-    run(*done["undo"])
+    before = [each[:3] + each[4:] for each in state(place)]
+    asked = f"echo asked >> {place}/../asked; ! grep --quiet new {place}/new/file"
+    refused = run(*entries, validate=["sh", "-c", f"{asked} || {{ echo the reason; exit 1; }}"])
+    assert "the reason\nEverything was put back as it was." in refused["msg"]
     assert [each[:3] + each[4:] for each in state(place)] == before
+    # What can't be dealt with puts back what came before it.
+    refused = run(*entries, {"path": f"{place}/full", "content": "x"}, validate=["true"])
+    assert "is a directory, and is wanted as a file" in refused["msg"]
+    assert [each[:3] + each[4:] for each in state(place)] == before
+    predict_and_run(run, place, *entries, validate=["sh", "-c", f"! {{ {asked}; }}"])
+    assert (place / "../asked").read_text() == "asked\n" * 2
 
 
-def test_what_could_not_come_back_is_left(run: Any, place: Path) -> None:
+def test_what_could_not_be_put_back_is_left(run: Any, place: Path) -> None:
     (place / "full").mkdir()
-    (place / "full/bytes").write_bytes(b"\xff")
+    (place / "full/file").write_text("x")
     before = state(place)
-    for entry in (
-        {"path": f"{place}/full", "state": "absent"},
-        {"path": f"{place}/full/bytes", "content": "text\n"},
-    ):
-        assert "undo: " in run(entry, undo=True)["msg"]
+    assert "could not be put back" in run({"path": f"{place}/full", "state": "absent"}, validate=["true"])["msg"]
     assert state(place) == before

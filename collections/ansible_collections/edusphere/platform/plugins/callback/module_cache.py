@@ -8,17 +8,17 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import hashlib
 import io
 import json
 import os
 import pickle
+import re
 import shutil
 import tempfile
 import time
 import zipfile
-from functools import cache
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +35,9 @@ short_description: Keeps packed modules from run to run
 description:
   - Before a module runs on a host, Ansible packs it with all the Python that it imports. It does so once a run for each
     module, which is much of what a short run costs the control node. With this plugin it does so once.
-  - A packed module is taken again as long as every file that it was made of is as it was, by its size and the time of
-    its last change, and the same ansible-core finds the same collections. Else Ansible packs it again, as it does each
-    time where a folder C(module_utils) of a playbook's or of a role's has a part in it.
+  - That goes for modules of ansible-core and of the collections of C(edusphere), as long as none of their files has
+    changed. Nothing is kept or taken where a playbook, a role or the configuration has a folder C(module_utils) of its
+    own, since what is in it takes the place of Ansible's.
   - Runs at the same time may share a directory.
 requirements:
   - enabled by C(callbacks_enabled)
@@ -55,122 +55,117 @@ options:
         key: path
 """
 
-# What an earlier version of Ansible, or a checkout that is gone, has left.
+CORE = Path(ansible.__file__).parent
+NAMESPACE = "edusphere"
+# What an earlier version, or a checkout that is gone, has left.
 UNUSED_SECONDS = 30 * 86400
-
-Source = list[int] | None
-
-
-@cache
-def look(path: Path) -> Source:
-    """A file's size in bytes and the time of its last change in nanoseconds; ``None`` if there is none."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return [found.st_size, found.st_mtime_ns]
+# Within the kernel's clock tick a file may change twice and show one time. A tick is 10 ms at the most (HZ=100).
+TICKS_NS = 100_000_000
 
 
-@cache
-def home(namespace: str, collection: str) -> Path:
-    """The folder of ``ansible_collections`` in which Ansible finds a collection, or would look for it last."""
-    for path in (Path(each, "ansible_collections") for each in AnsibleCollectionConfig.collection_paths):
-        if (path / namespace / collection).is_dir():
-            break
-    return path
+def files() -> Iterator[Path]:
+    """Everything that a packed module may be made of, and what packs it."""
+    places = [CORE / "modules", CORE / "module_utils", CORE / "_internal/_ansiballz"]
+    yield from (CORE / "executor/module_common.py", CORE / "config/ansible_builtin_runtime.yml")
+    for path in AnsibleCollectionConfig.collection_paths:
+        for collection in sorted(Path(path, "ansible_collections", NAMESPACE).glob("*/")):
+            places += [collection / "plugins/modules", collection / "plugins/module_utils"]
+            yield collection / "meta/runtime.yml"
+    for place in places:
+        for directory, _, names in os.walk(place):
+            yield from (Path(directory, name) for name in names if not name.endswith(".pyc"))
 
 
-def source(name: str) -> Path:
-    """The file that is packed under a name."""
-    top, *parts = name.split("/")
-    if top == "ansible":
-        return Path(ansible.__file__).parent.joinpath(*parts)
-    return home(*parts[:2]).joinpath(*parts)
+def digest() -> str:
+    """Of the files: 64 hexadecimal digits that stay as long as none has changed; empty where one changes just now.
 
-
-def sources(packed: bytes) -> dict[str, Source] | None:
-    """What a packed module was made of: of each name how its file looks; ``None`` if that can't be told.
-
-    That is so where a file has changed since, and where what is packed is not from a collection or Ansible itself.
+    A time of change (``st_ctime``), unlike one of modification, can't be set.
     """
-    found = {}
+    found: list[tuple[str, int, int, int]] = []
+    for path in files():
+        try:
+            seen = os.stat(path)  # noqa: PTH116 # a thousand times a run
+        except FileNotFoundError:
+            continue
+        found.append((str(path), seen.st_size, seen.st_ctime_ns, seen.st_ino))
+    if max(changed for _, _, changed, _ in found) > time.time_ns() - TICKS_NS:
+        return ""
+    return hashlib.sha256(json.dumps([__version__, sorted(found)]).encode()).hexdigest()
+
+
+def overridden(playbook: str) -> bool:
+    """Whether a folder of somebody's own takes part: a playbook's, as its directory is given, a role's or a user's."""
+    roles = [*constants.DEFAULT_ROLES_PATH, f"{playbook}/roles"]  # type: ignore[attr-defined]
+    places = [*constants.DEFAULT_MODULE_UTILS_PATH, f"{playbook}/module_utils"]  # type: ignore[attr-defined]
+    return any(Path(place).is_dir() for place in places) or any(
+        place for role in roles for place in Path(role).glob("*/module_utils")
+    )
+
+
+def known(packed: bytes) -> bool:
+    """Whether a packed module is made of what ``files`` has, and of nothing else."""
     with zipfile.ZipFile(io.BytesIO(base64.b64decode(pickle.loads(packed).zip_data))) as archive:  # noqa: S301
-        for name in archive.namelist():
-            package = name.endswith("/__init__.py")
-            if package and name.count("/") < 3:
-                continue  # Ansible writes those at the top, whatever they are on this machine
-            file = source(name)
-            found[name] = look(file)
-            if not found[name] and package:
-                continue
-            if not found[name] or file.read_bytes() != archive.read(name):
-                return None
-    return found
+        names = archive.namelist()
+    own = re.compile(rf"ansible/(__init__|modules/|module_utils/)|ansible_collections/(__init__|{NAMESPACE}/)")
+    return all(own.match(name) for name in names)
 
 
-def surroundings() -> str:
-    """What decides, beside the files, which of them a module is made of, as a digest in hexadecimal."""
-    collections = {
-        path: sorted(str(each) for each in Path(path, "ansible_collections").glob("[!.]*/[!.]*/"))
-        for path in AnsibleCollectionConfig.collection_paths
-    }
-    found = [__version__, ansible.__file__, [each for each in collections.values() if each]]
-    return hashlib.sha256(json.dumps(found).encode()).hexdigest()
+def ours(path: Path) -> None:
+    """Make a directory, or raise PermissionError where somebody else might write to it."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = path.lstat()
+    if found.st_uid != os.geteuid() or found.st_mode & 0o022:
+        raise PermissionError(f"{path} is not this user's alone")
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file that is whole, or not there, whenever it is looked at."""
+    descriptor, name = tempfile.mkstemp(prefix=".", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink()
+        raise
 
 
 class Cache:
-    """Packed modules, a file each: a line of JSON that says what it was made of, and then itself.
-
-    Those of the same surroundings are in one directory.
-    """
+    """Packed modules, a file each: the SHA-256 of all that follows, and then what Ansible has in its own cache."""
 
     def __init__(self, path: Path, run: Path) -> None:
-        """Of the directory of all that is kept, and of this run's.
-
-        Raises:
-            PermissionError: Others may write to it.
-        """
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = path.lstat()
-        if found.st_uid != os.geteuid() or found.st_mode & 0o022:
-            raise PermissionError(f"{path} is not this user's alone")
+        """Of the directory of all that is kept, and of this run's own cache, which Ansible removes at its end."""
         self.path, self.run = path, run
-        self.kept = path / surroundings()
+        self.digest = digest()
         self.taken: set[str] = set()
 
+    @property
+    def kept(self) -> Path:
+        """Where those are that are made of the files as they are."""
+        return self.path / self.digest
+
     def take(self) -> None:
-        """Give the run what is as it would make it."""
-        self.kept.mkdir(exist_ok=True)
+        """Give the run what it would make."""
+        ours(self.path)
+        ours(self.kept)
         os.utime(self.kept)
         self.run.mkdir(parents=True, exist_ok=True)
         for path in self.kept.glob("[!.]*"):
-            # What isn't whole is made anew.
-            with contextlib.suppress(FileNotFoundError, ValueError), path.open("rb") as file:
-                if any(look(source(name)) != was for name, was in json.loads(file.readline()).items()):
-                    continue
-                (self.run / path.name).write_bytes(file.read())
+            said, packed = (content := path.read_bytes())[:32], content[32:]
+            # Else it was cut short.
+            if hashlib.sha256(packed).digest() == said:
+                write(self.run / path.name, packed)
                 self.taken.add(path.name)
 
     def keep(self) -> None:
         """Keep what the run has made."""
-        look.cache_clear()
-        for path in self.run.iterdir():
-            if path.suffix == ".lock" or path.name in self.taken:
-                continue
-            packed = path.read_bytes()
-            made_of = sources(packed)
-            if made_of is None:
-                continue
-            # Other runs read it meanwhile.
-            with tempfile.TemporaryDirectory(dir=self.kept, prefix=".") as place:
-                whole = Path(place, path.name)
-                with whole.open("wb") as file:
-                    file.write(json.dumps(made_of).encode() + b"\n" + packed)
-                    file.flush()
-                    os.fsync(file.fileno())
-                whole.replace(self.kept / path.name)
+        # What changed meanwhile may be in it or not.
+        if digest() == self.digest:
+            for path in self.run.glob("[!.]*"):
+                if path.suffix != ".lock" and path.name not in self.taken and known(packed := path.read_bytes()):
+                    write(self.kept / path.name, hashlib.sha256(packed).digest() + packed)
         for other in self.path.iterdir():
-            if time.time() - other.stat().st_mtime > UNUSED_SECONDS:
+            if re.fullmatch("[0-9a-f]{64}", other.name) and time.time() - other.stat().st_mtime > UNUSED_SECONDS:
                 shutil.rmtree(other)
 
 
@@ -184,16 +179,18 @@ class CallbackModule(CallbackBase):
 
     cache: Cache | None = None
 
-    def v2_playbook_on_start(self, _playbook: Any) -> None:
+    def v2_playbook_on_start(self, playbook: Any) -> None:
         """Before any module runs."""
+        if overridden(playbook._basedir):
+            return
         try:
             run = Path(constants.DEFAULT_LOCAL_TMP, "ansiballz_cache")  # type: ignore[attr-defined]
             made = Cache(Path(self.get_option("path")), run)
-            made.take()
+            if made.digest:
+                made.take()
+                self.cache = made
         except OSError as error:
             self._display.warning(f"edusphere.platform.module_cache: packed modules are not kept: {error}")
-        else:
-            self.cache = made
 
     def v2_playbook_on_stats(self, _stats: Any) -> None:
         """When all plays have ended."""

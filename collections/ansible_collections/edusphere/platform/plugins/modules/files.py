@@ -83,13 +83,14 @@ options:
       - The group of what entries do not give a group.
     type: str
     default: root
-  undo:
+  validate:
     description:
-      - Return the entries by which the same module brings everything back as it was. For what only shows whether it is
-        right when all of it is in place.
-      - What it replaces must be text then, and a directory that is to go must be empty.
-    type: bool
-    default: false
+      - A command and its arguments that must succeed once everything is in place, for what only shows then whether it
+        is right. It is run where anything has changed, and not in check mode.
+      - Where it fails, or an entry can't be dealt with, everything is put back as it was. So a directory that is to go
+        must be empty.
+    type: list
+    elements: str
 """
 
 EXAMPLES = r"""
@@ -112,6 +113,15 @@ EXAMPLES = r"""
         content: "{{ lookup('ansible.builtin.template', 'server.conf.j2') }}"
         mode: "0640"
         validate: shop-server --check %s
+
+- name: Configure another server, which reads several files
+  edusphere.platform.files:
+    entries:
+      - path: /etc/nginx/nginx.conf
+        content: "{{ lookup('ansible.builtin.template', 'nginx.conf.j2') }}"
+      - path: /etc/nginx/sites-enabled/shop.conf
+        content: "{{ lookup('ansible.builtin.template', 'shop.conf.j2') }}"
+    validate: [nginx, -t, -q]
 """
 
 RETURN = r"""
@@ -121,14 +131,9 @@ changed_paths:
   elements: str
   returned: success
   sample: ["/etc/systemd/journald.conf.d/site.conf"]
-undo:
-  description: The entries by which everything comes back; none in check mode.
-  type: list
-  elements: dict
-  returned: success and O(undo) is true
-  sample: [{"path": "/etc/systemd/journald.conf.d/site.conf", "state": "absent"}]
 """
 
+import contextlib
 import grp
 import os
 import pwd
@@ -201,6 +206,24 @@ def wanted(parameters: t.Dict[str, t.Any]) -> t.List[Entry]:
     return entries
 
 
+def as_it_is(entry: Entry) -> Entry:
+    """Return the entry by which what is there now would come back; OSError where none can do that."""
+    path = Path(entry.path)
+    if not os.path.lexists(path):
+        return entry._replace(state="absent")
+    if path.is_symlink():
+        return entry._replace(state="link", src=str(path.readlink()))
+    found = path.stat()
+    there = entry._replace(
+        owner=str(found.st_uid), group=str(found.st_gid), mode="%04o" % (found.st_mode & 0o7777), validate=None
+    )
+    if not path.is_dir():
+        return there._replace(state="file", content=path.read_bytes())
+    if entry.state == "absent" and any(path.iterdir()):
+        raise OSError("validate: %s is not empty, and could not be put back" % path)
+    return there._replace(state="directory")
+
+
 class Files:
     """The files of the host, and in check mode what entries so far would have made of them."""
 
@@ -219,21 +242,22 @@ class Files:
             return self._link(path, entry)
         return self._write(path, entry)
 
-    @staticmethod
-    def as_it_is(path: Path) -> t.Dict[str, str]:
-        """Return the entry that would bring what is at ``path`` now; OSError where none can."""
-        if not os.path.lexists(path):
-            return {"path": str(path), "state": "absent"}
-        if path.is_symlink():
-            return {"path": str(path), "state": "link", "src": str(path.readlink())}
-        found = path.stat()
-        attributes = {"owner": str(found.st_uid), "group": str(found.st_gid), "mode": "%04o" % (found.st_mode & 0o7777)}
-        if path.is_dir():
-            return {"path": str(path), "state": "directory", **attributes}
-        try:
-            return {"path": str(path), "content": path.read_bytes().decode("utf-8"), **attributes}
-        except UnicodeDecodeError as error:
-            raise OSError("undo: %s is no text, and could not be brought back: %s" % (path, error)) from error
+    def put_back(self, was: t.List[Entry]) -> None:
+        """Bring entries to what they were, as ``as_it_is`` has them, the last one first."""
+        for entry in reversed(was):
+            path = Path(entry.path)
+            if entry.state == "absent" and path.is_dir() and not path.is_symlink():
+                # Somebody else may have found a use for it.
+                with contextlib.suppress(OSError):
+                    path.rmdir()
+            else:
+                self.bring(entry)
+
+    def check(self, command: t.List[str]) -> None:
+        """Run the command that tells whether all of it is right; OSError where it says no."""
+        code, out, err = self._module.run_command(command)
+        if code != 0:
+            raise OSError("validate: `%s` rejects it:\n%s" % (" ".join(command), (out + err).strip()))
 
     def _exists(self, path: Path) -> bool:
         return os.path.lexists(path) and not self._removed.intersection([path, *path.parents])
@@ -273,7 +297,7 @@ class Files:
                 return self._adjust(path, entry)
         if not self._module.check_mode:
             self._replace(path, entry)
-        return Change(before.decode("utf-8", "replace"), entry.content.decode("utf-8"))
+        return Change(before.decode("utf-8", "replace"), entry.content.decode("utf-8", "replace"))
 
     def _link(self, path: Path, entry: Entry) -> t.Optional[Change]:
         before = "not there\n"
@@ -362,7 +386,7 @@ def main() -> None:
             },
             "owner": {"type": "str", "default": "root"},
             "group": {"type": "str", "default": "root"},
-            "undo": {"type": "bool", "default": False},
+            "validate": {"type": "list", "elements": "str"},
         },
         supports_check_mode=True,
     )
@@ -373,25 +397,25 @@ def main() -> None:
     files = Files(module)
     changed: t.List[str] = []
     differences: t.List[t.Dict[str, str]] = []
-    undo: t.List[t.Dict[str, str]] = []
-    for entry in entries:
-        path = Path(entry.path)
-        try:
-            if module.params["undo"] and entry.state == "absent" and path.is_dir() and any(path.iterdir()):
-                raise OSError("undo: %s is not empty, and could not be brought back" % path)
-            before = files.as_it_is(path) if module.params["undo"] and not module.check_mode else {}
+    command = None if module.check_mode else module.params["validate"]
+    was: t.List[Entry] = []
+    try:
+        for entry in entries:
+            if command:
+                was.append(as_it_is(entry))
             change = files.bring(entry)
-        except OSError as error:
+            if change:
+                changed.append(entry.path)
+                header = {"before_header": entry.path, "after_header": entry.path}
+                differences.append({**header, "before": change.before, "after": change.after})
+        if command and changed:
+            files.check(command)
+    except OSError as error:
+        if not command:
             module.fail_json(msg=str(error), changed=bool(changed), changed_paths=changed)
-        if change:
-            changed.append(entry.path)
-            # The last change goes back first.
-            undo[:0] = [before] if before else []
-            header = {"before_header": entry.path, "after_header": entry.path}
-            differences.append({**header, "before": change.before, "after": change.after})
+        files.put_back(was)
+        module.fail_json(msg="%s\nEverything was put back as it was." % error, changed=False, changed_paths=[])
     results: t.Dict[str, t.Any] = {"changed": bool(changed), "changed_paths": changed}
-    if module.params["undo"]:
-        results["undo"] = undo
     if module._diff:
         results["diff"] = differences
     module.exit_json(**results)
