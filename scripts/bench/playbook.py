@@ -26,7 +26,10 @@ def run(playbook: str) -> tuple[float, int, int]:
     result = subprocess.run(
         ["ansible-playbook", playbook, "--inventory", "inventories/demo"],
         env=os.environ
-        | {"ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json", "ANSIBLE_CALLBACKS_ENABLED": "edusphere.platform.module_cache"},
+        | {
+            "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
+            "ANSIBLE_CALLBACKS_ENABLED": "edusphere.platform.module_cache",
+        },
         capture_output=True,
         text=True,
     )
