@@ -7,27 +7,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import io
-import json
-import os
-import pickle
-import re
-import shutil
-import tempfile
-import time
-import zipfile
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
-
-import ansible
-from ansible import constants
-from ansible.plugins.callback import CallbackBase
-from ansible.release import __version__
-from ansible.utils.collection_loader import AnsibleCollectionConfig  # type: ignore[attr-defined]
-
 DOCUMENTATION = r"""
 name: module_cache
 type: aggregate
@@ -55,6 +34,27 @@ options:
         key: path
 """
 
+import base64
+import hashlib
+import io
+import json
+import os
+import pickle
+import re
+import shutil
+import tempfile
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import ansible
+from ansible import constants
+from ansible.plugins.callback import CallbackBase
+from ansible.release import __version__
+from ansible.utils.collection_loader import AnsibleCollectionConfig  # type: ignore[attr-defined]
+
 CORE = Path(ansible.__file__).parent
 NAMESPACE = "edusphere"
 # What an earlier version, or a checkout that is gone, has left.
@@ -72,7 +72,7 @@ def files() -> Iterator[Path]:
             places += [collection / "plugins/modules", collection / "plugins/module_utils"]
             yield collection / "meta/runtime.yml"
     for place in places:
-        for directory, _, names in os.walk(place):
+        for directory, _folders, names in os.walk(place):
             yield from (Path(directory, name) for name in names if not name.endswith(".pyc"))
 
 
@@ -82,13 +82,15 @@ def digest() -> str:
     A time of change (``st_ctime``), unlike one of modification, can't be set.
     """
     found: list[tuple[str, int, int, int]] = []
+    latest = 0
     for path in files():
         try:
             seen = os.stat(path)  # noqa: PTH116 # a thousand times a run
         except FileNotFoundError:
             continue
         found.append((str(path), seen.st_size, seen.st_ctime_ns, seen.st_ino))
-    if max(changed for _, _, changed, _ in found) > time.time_ns() - TICKS_NS:
+        latest = max(latest, seen.st_ctime_ns)
+    if latest > time.time_ns() - TICKS_NS:
         return ""
     return hashlib.sha256(json.dumps([__version__, sorted(found)]).encode()).hexdigest()
 
