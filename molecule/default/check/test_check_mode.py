@@ -161,17 +161,18 @@ def test_what_does_not_get_ready_leaves_the_rest_alone(vm: Host, site: Site, liv
     assert site.get("/api/health/ready/").status_code == 200
 
 
-def test_what_nginx_rejects_does_not_stay(vm: Host, site: Site) -> None:
-    """It would keep nginx from starting again, whenever the host is."""
+def test_what_nginx_rejects_does_not_stay(vm: Host, site: Site, live: dict[str, str], unit: str) -> None:
+    """It would keep nginx from starting again, whenever the host is. And nothing stays that it was to lead to."""
     files = "find /etc/nginx -type f -exec sha256sum {} + | sort"
     before = vm.check_output(files)
-    refused = playbook(
-        f"--extra-vars={json.dumps({'nginx_server_extra': 'no_such_word on;'})}", "--tags=edge", check=False
-    )
+    wrong = {"nginx_server_extra": "no_such_word on;", "edusphere_app_environment": {"NEVER": "in force"}}
+    refused = playbook(f"--extra-vars={json.dumps(wrong)}", "--tags=app", check=False)
     assert refused.returncode != 0
     said = " ".join(refused.stdout.split())
-    assert 'unknown directive "no_such_word"' in said
-    assert "Everything was put back as it was" in said
+    for told in ('unknown directive "no_such_word"', "Everything was put back as it was", "The backend's last lines"):
+        assert told in said, said[-6000:]
     assert vm.check_output(files) == before
+    assert json.loads(vm.file("/srv/edusphere/records/live.fact").content_string) == live
+    assert not vm.service(unit.replace(f"@{live['slot']}", "@b" if live["slot"] == "a" else "@a")).is_running
     vm.check_output("nginx -t && systemctl restart nginx")
     assert site.get("/api/health/ready/").status_code == 200
