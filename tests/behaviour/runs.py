@@ -37,3 +37,13 @@ def run(values: Mapping[str, object], *arguments: str) -> Changes:
 def distinct(found: Iterable[tuple[str, list[Any]]]) -> set[tuple[str, str]]:
     """The changes without their order, each once."""
     return {(task, json.dumps(items)) for task, items in found}
+
+
+def run_that_nginx_rejects() -> None:
+    """Have a run deploy another environment behind a configuration that nginx rejects, and fail saying so."""
+    wrong = {"nginx_server_extra": "no_such_word on;", "edusphere_app_environment": {"NEVER": "in force"}}
+    refused = playbook(f"--extra-vars={json.dumps(wrong)}", "--tags=app", check=False)
+    assert refused.returncode != 0
+    said = " ".join(refused.stdout.split())
+    for told in ('unknown directive "no_such_word"', "Everything was put back as it was", "The backend's last lines"):
+        assert told in said, said[-6000:]

@@ -97,6 +97,7 @@ def digest() -> str:
 
 def overridden(playbook: str) -> bool:
     """Whether a folder of somebody's own takes part: a playbook's, as its directory is given, a role's or a user's."""
+    # Constants are made as Ansible loads its configuration, where no type checker sees them.
     roles = [*constants.DEFAULT_ROLES_PATH, f"{playbook}/roles"]  # type: ignore[attr-defined]
     places = [*constants.DEFAULT_MODULE_UTILS_PATH, f"{playbook}/module_utils"]  # type: ignore[attr-defined]
     return any(Path(place).is_dir() for place in places) or any(
@@ -106,6 +107,7 @@ def overridden(playbook: str) -> bool:
 
 def known(packed: bytes) -> bool:
     """Whether a packed module is made of what ``files`` has, and of nothing else."""
+    # Ansible's own pickle, which this very run has written.
     with zipfile.ZipFile(io.BytesIO(base64.b64decode(pickle.loads(packed).zip_data))) as archive:  # noqa: S301
         names = archive.namelist()
     own = re.compile(rf"ansible/(__init__|modules/|module_utils/)|ansible_collections/(__init__|{NAMESPACE}/)")
