@@ -76,7 +76,7 @@ def _run(*command: str, check: bool, **environment: str) -> subprocess.Completed
         env=os.environ
         | {
             "ANSIBLE_CONFIG": f"{ROOT}/ansible.cfg",
-            "ANSIBLE_CALLBACKS_ENABLED": "edusphere.platform.module_cache",
+            "ANSIBLE_CALLBACKS_ENABLED": "edusphere.platform.module_cache,edusphere.platform.gc_freeze",
             # molecule asks for colours, which what reads the output would have to know.
             "ANSIBLE_FORCE_COLOR": "0",
             "ANSIBLE_NOCOLOR": "1",
