@@ -45,9 +45,14 @@ def test_no_more_rights_than_it_needs(containers: dict[str, dict[str, Any]], ser
 @pytest.mark.parametrize("service", SERVICES)
 def test_its_processes_are_not_root_and_have_no_capability(vm: Host, stack: Stack, service: str) -> None:
     pids = vm.check_output("docker top %s -o pid", stack.container(service)).split()[1:]
-    assert pids
-    for pid in pids:
-        status = dict(line.split(":\t", 1) for line in vm.file(f"/proc/{pid}/status").content_string.splitlines())
+    # PostgreSQL's workers come and go; what has ended before it was looked at says nothing.
+    found = [vm.run("cat /proc/%s/status", pid) for pid in pids]
+    assert any(answer.succeeded for answer in found)
+    for answer in found:
+        if answer.failed:
+            assert "No such" in answer.stderr
+            continue
+        status = dict(line.split(":\t", 1) for line in answer.stdout.splitlines())
         assert status["Uid"].split() == [USERS[service].partition(":")[0]] * 4
         assert int(status["CapEff"], 16) | int(status["CapBnd"], 16) == 0
         assert status["NoNewPrivs"] == "1"
