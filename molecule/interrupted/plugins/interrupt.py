@@ -3,13 +3,14 @@
 That is what a control node does that loses power.  What a killed task has begun on a managed host goes on there.  The
 environment names the task as the output has it ("role : name"); a run that never comes to it is not killed.
 
-INTERRUPT_BEFORE   the task that is not begun any more
+INTERRUPT_BEFORE   the task that is not begun any more, the first time that the command in INTERRUPT_WHEN succeeds
 INTERRUPT_DURING   the task that has been begun, once the command in INTERRUPT_WHEN succeeds
 """
 
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,11 @@ def kill_when(command: str) -> subprocess.Popen[bytes]:
     )
 
 
+def succeeds(command: str) -> bool:
+    """Ask once."""
+    return subprocess.run(shlex.split(command), capture_output=True).returncode == 0
+
+
 class CallbackModule(CallbackBase):
     """Watches for the task."""
 
@@ -42,7 +48,7 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_task_start(self, task: Task, is_conditional: bool) -> None:  # noqa: ARG002 Ansible's signature
         """Kill at once, or after a while."""
         name = task.get_name()
-        if name == os.environ.get("INTERRUPT_BEFORE"):
+        if name == os.environ.get("INTERRUPT_BEFORE") and succeeds(os.environ["INTERRUPT_WHEN"]):
             kill_when("true").wait()
         if name == os.environ.get("INTERRUPT_DURING"):
             kill_when(os.environ["INTERRUPT_WHEN"])

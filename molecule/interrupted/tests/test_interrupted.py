@@ -109,13 +109,14 @@ def deploy(tags: str, changes: list[Change]) -> str:
 
 def deploy_until(kill: Kill, vm: Host, changes: list[Change]) -> None:
     """A run that is killed."""
+    when = f"ssh -F {ROOT}/.cache/testbed/ssh/config {vm.backend.hostname} pgrep --exact uv"
     run = playbook(
         f"--tags={kill.tags}",
         settings(changes),
         check=False,
         ANSIBLE_CALLBACK_PLUGINS=str(HERE.parent / "plugins"),
         **{f"INTERRUPT_{kill.how}": kill.task},
-        INTERRUPT_WHEN=f"ssh -F {ROOT}/.cache/testbed/ssh/config {vm.backend.hostname} pgrep --exact uv",
+        INTERRUPT_WHEN=when if kill.how == "DURING" else "true",
     )
     killed = run.returncode == -signal.SIGKILL
     assert killed, f"the run was not killed at {kill}\n{run.stdout[-4000:]}{run.stderr[-2000:]}"

@@ -34,6 +34,8 @@ def test_incompatible_version_is_refused(visitors: Load, calm: Figures, site: Si
     after = State.of(platform)
     # It is built, and may serve once it is accepted.
     assert set(before.releases) <= set(after.releases)
+    last = json.loads(platform.vm.check_output("tail --lines 1 /srv/edusphere/records/history.jsonl"))
+    assert (last["version"], last["outcome"]) == ("v3", "refused")
     assert (after.records, after.backends, after.serving) == (before.records, before.backends, before.serving)
     serves(platform, site, "v1")
     conclude(visitors, window, "to v3, which is refused", run, calm=calm)

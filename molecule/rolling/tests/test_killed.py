@@ -10,12 +10,18 @@ from behaviour.platforms import Platform
 from behaviour.rolling import NUMBERS, SHARE, SOAK, START, Kill, conclude, rollback, serves, upgrade
 from behaviour.visitor import Site
 
+# Of its record on the host.
+VERSION = "v2-killed"
+SWITCHED = f"grep --quiet {VERSION} /srv/edusphere/records/live.fact"
+
 
 def before(native: str, compose: str = "", switched: bool = False) -> dict[str, Kill]:
     """A kill before a task, and what that is called in Compose mode, if it has another name there."""
+    # nginx is told of containers before they serve, too.
+    when = SWITCHED if switched else "true"
     return {
-        "native": Kill("BEFORE", native, switched=switched),
-        "compose": Kill("BEFORE", compose or native, switched=switched),
+        "native": Kill("BEFORE", native, when, switched),
+        "compose": Kill("BEFORE", compose or native, when, switched),
     }
 
 
@@ -70,7 +76,7 @@ def test_killed(visitors: Load, calm: Figures, site: Site, platform: Platform, s
     serves(platform, site, "v1")
     found, mode = platform.live, settings["edusphere_mode"]
     kills = [kill[mode] for kill in (ALL if SOAK else SOME[mode])]
-    version, files = "v2-killed", {"backend/killed.txt": "not built by another test"}
+    version, files = VERSION, {"backend/killed.txt": "not built by another test"}
     wishes: dict[str, Any] = {"edusphere_version": version, "edusphere_keep_releases": 2}
     runs = []
     with visitors.watched() as window:

@@ -85,7 +85,7 @@ def test_no_memory_for_two_releases(visitors: Load, calm: Figures, site: Site, p
     finally:
         vm.check_output("umount /proc/meminfo")
     assert run.failed
-    for told in ("1.00 MB left", "lower edusphere_app_workers", "edusphere_maintenance=true"):
+    for told in ("1.00 MB left", "Give the host more memory", "edusphere_maintenance=true"):
         assert told in run.said, run.said[-6000:]
     after = State.of(platform)
     assert (after.records, after.backends, after.serving) == (before.records, before.backends, before.serving)

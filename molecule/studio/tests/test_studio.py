@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import requests
 from behaviour.browser import SECONDS, chromium
-from behaviour.hosts import SERVICES, playbook, processes, variables_of
+from behaviour.hosts import ROOT, SERVICES, playbook, processes, variables_of
 from behaviour.picture import png
 from behaviour.platforms import Platform, Stack
 from behaviour.visitor import Site
@@ -201,6 +201,32 @@ def test_a_plain_value_changes(guest: Guest, platform: Platform) -> None:
     after = beats(guest)
     assert (len(after), after & before) == (1, set())
     playbook("--tags=app")
+
+
+def work(vm: Host) -> set[str]:
+    """How the processes beside the backend were started, as every account of the host sees it."""
+    return {line for line in vm.check_output("ps -eo args").splitlines() if re.match(r"\S*python\S* \S*celery ", line)}
+
+
+def test_an_upgrade_that_fails_leaves_the_processes(guest: Guest, vm: Host, platform: Platform, vm_name: str) -> None:
+    """They were changed, added and removed by the time it failed."""
+    before, release = work(vm), platform.live["release"]
+    assert {word for line in before for word in WORK if f" {word} " in line} == set(WORK)
+    (worker, _beat) = variables_of(vm_name, "edusphere_app_processes")["edusphere_app_processes"]
+    changed = {**worker, "command": [*worker["command"], "--task-events"], "environment": {"NEW": "1"}}
+    values = {
+        "edusphere_app_processes": [changed, {"name": "another", "command": [*worker["command"], "--queues", "none"]}],
+        "edusphere_app_environment": {"STUDIO_STAGE": "production", "STUDIO_MOTTO": "#2"},
+        "edusphere_hook_after_switch": [str(ROOT / "molecule/rolling/hooks/fails.yml")],
+    }
+    run = playbook(f"--extra-vars={json.dumps(values)}", name="playbooks/upgrade.yml", check=False)
+    assert run.returncode
+    assert "This failure is made up" in run.stdout, run.stdout[-6000:]
+    assert "On the way back" not in run.stdout, run.stdout[-6000:]
+    assert platform.live["release"] == release
+    until(lambda: work(vm) == before)
+    assert len(beats(guest)) == 1
+    assert guest.ask("{ site { motto } }")["site"]["motto"] != "#2"
 
 
 def test_in_a_browser(site: Site) -> None:

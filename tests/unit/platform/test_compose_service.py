@@ -379,6 +379,25 @@ def test_a_release_that_never_gets_healthy_leaves_the_old_one_alone(stack: Stack
     assert stack.predict_and_run(environment={"RELEASE": "1"})["actions"] == ["recreate web-1"]
 
 
+def test_of_several_that_did_not_all_get_healthy_none_is_left(stack: Stack) -> None:
+    """Nobody would ask it."""
+    script = "mkdir /shared/$$RELEASE && touch /tmp/first; exec sleep infinity"
+    web = service(
+        stack.image,
+        command=["sh", "-c", script],
+        environment={"RELEASE": "${RELEASE}"},
+        healthcheck=healthy('test "$$RELEASE" = 1 || test -e /tmp/first'),
+        volumes=["shared:/shared"],
+    )
+    stack.write({"web": web}, volumes={"shared": {}})
+    made = stack.run(environment={"RELEASE": "1"})
+    assert [each["image"] for each in made["services"]["web"]["current"]] == [stack.image]
+    before = stack.starts()
+    message = stack.fail(environment={"RELEASE": "2"}, replicas=2, beside=True, timeout=3)
+    assert message.startswith("web: did not get healthy within 3 s")
+    assert stack.starts() == before
+
+
 @pytest.mark.parametrize("form", ["CMD", "CMD-SHELL"])
 def test_nobody_waits_for_the_engine_to_ask(stack: Stack, form: str) -> None:
     """Its first look at a container is an hour away."""

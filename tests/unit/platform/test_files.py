@@ -85,6 +85,18 @@ def test_everything_at_once(run: Any, place: Path) -> None:
     assert {"before": "one\ntwo\n", "after": "one\nthree\n"}.items() <= done["diff"][2].items()
 
 
+def test_what_it_held_is_kept(run: Any, place: Path) -> None:
+    """With its mode, from before the first of several changes, and only where there was something."""
+    file = {"path": f"{place}/file", "keep": f"{place}/kept", "mode": "0640"}
+    predict_and_run(run, place, {**file, "content": "first"})
+    assert not (place / "kept").exists()
+    (place / "file").chmod(0o600)
+    predict_and_run(run, place, {**file, "content": "second"})
+    predict_and_run(run, place, {**file, "content": "third"})
+    assert ((place / "kept").read_text(), oct((place / "kept").stat().st_mode & 0o777)) == ("first", "0o600")
+    assert [path.name for path in sorted(place.iterdir())] == ["file", "kept"]
+
+
 def test_only_the_mode(run: Any, place: Path) -> None:
     (place / "file").write_text("secret")
     (place / "file").chmod(0o644)

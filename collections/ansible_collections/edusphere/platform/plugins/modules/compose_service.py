@@ -215,6 +215,7 @@ services:
         - id: 3c4735954174c1e2f0b7ad3cd0bf5f2c1c6c8c1f5ea0b2f5d1d0b8fbf0f0a1b2
           name: edusphere-backend-3
           number: 3
+          image: edusphere/backend:2.1.0-4f1c
           address: {back: 172.18.0.5}
           running: true
           health: healthy
@@ -508,7 +509,10 @@ class Stack:
             problem += "\nThe last lines of %s:\n%s" % (failed[-1].name, logs)
         if self.beside:
             others = [container for container in after if not wanted.matches(container)]
-            self.docker.remove([c for c in failed if others or c.id not in known], "--volumes")
+            vain = failed if others else []
+            # One that is ready would be left alone, and for nothing.
+            vain += [c for c in after if wanted.matches(c) and c.id not in known and c not in vain]
+            self.docker.remove(vain, "--volumes")
         raise ComposeError("%s: %s" % (service, problem))
 
     def port_hint(self, service: str) -> str:
@@ -592,6 +596,7 @@ class Stack:
                 "id": container.id,
                 "name": container.name,
                 "number": container.number,
+                "image": container.image,
                 "address": {networks.get(name, name): address for name, address in container.addresses.items()},
                 "running": container.status == "running",
                 "health": container.health,

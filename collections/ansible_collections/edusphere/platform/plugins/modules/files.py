@@ -73,6 +73,11 @@ options:
         description:
           - A command that must succeed before the file gets to its place; C(%s) in it is the new file's path.
         type: str
+      keep:
+        description:
+          - Where what the file held is kept when it changes, with its owner and mode, for a way back. What is there
+            already is older, and stays. Only for a file, and not together with O(validate).
+        type: path
   owner:
     description:
       - Who owns what entries do not give an owner.
@@ -160,6 +165,7 @@ class Entry(t.NamedTuple):
     group: str
     mode: str
     validate: t.Optional[str]
+    keep: t.Optional[str]
 
 
 class Change(t.NamedTuple):
@@ -189,6 +195,8 @@ def wanted(parameters: t.Dict[str, t.Any]) -> t.List[Entry]:
             problems.append("mode: %r of %s is not an octal number such as '0640'" % (given["mode"], path))
         if given["validate"] and "%s" not in given["validate"]:
             problems.append("validate: %r of %s lacks %%s, which stands for the file" % (given["validate"], path))
+        if given["keep"] and (state != "file" or parameters["validate"]):
+            problems.append("keep: %s is no file, or there is validate, which has a way back of its own" % path)
         entries.append(
             Entry(
                 path=path,
@@ -199,6 +207,7 @@ def wanted(parameters: t.Dict[str, t.Any]) -> t.List[Entry]:
                 group=given["group"] or parameters["group"],
                 mode=given["mode"] or MODES.get(state, ""),
                 validate=given["validate"],
+                keep=given["keep"],
             )
         )
     if problems:
@@ -296,6 +305,8 @@ class Files:
             if before == entry.content and not path.is_symlink():
                 return self._adjust(path, entry)
         if not self._module.check_mode:
+            if entry.keep and path.is_file():
+                keep(path, Path(entry.keep))
             self._replace(path, entry)
         return Change(before.decode("utf-8", "replace"), entry.content.decode("utf-8", "replace"))
 
@@ -352,6 +363,26 @@ class Files:
         return Change(lines(difference["before"]), lines(difference["after"]))
 
 
+def keep(path: Path, place: Path) -> None:
+    """Copy a file to where it is kept, whole and with its owner and mode; not where something is kept already."""
+    if os.path.lexists(place):
+        return
+    descriptor, name = tempfile.mkstemp(prefix=".ansible_tmp", dir=str(place.parent))
+    new = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(path.read_bytes())
+            stream.flush()
+            os.fsync(stream.fileno())
+        found = path.stat()
+        os.chown(new, found.st_uid, found.st_gid)
+        new.chmod(found.st_mode & 0o7777)
+        new.replace(place)
+    except BaseException:
+        new.unlink()
+        raise
+
+
 def known(look_up: t.Callable[[str], object], name: str) -> bool:
     """Tell whether there is an account or a group of that name; a number needs none."""
     try:
@@ -382,6 +413,7 @@ def main() -> None:
                     "group": {"type": "str"},
                     "mode": {"type": "str"},
                     "validate": {"type": "str"},
+                    "keep": {"type": "path"},
                 },
             },
             "owner": {"type": "str", "default": "root"},
