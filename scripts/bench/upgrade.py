@@ -83,8 +83,8 @@ def measure(visitors: Load, site: Site) -> None:
 def main() -> None:
     """Make the hosts, measure, remove them."""
     os.nice(NICENESS)
-    molecule("converge")
     try:
+        molecule("converge")
         name = variables_of(f"{SCENARIO}-vm", "edusphere_domain")["edusphere_domain"]
         site = Site(f"http://{name}", address_of(f"{SCENARIO}-vm"))
         with load(f"{SCENARIO}-visitor", site, log=ROOT / ".cache/bench/visitors.log") as visitors:

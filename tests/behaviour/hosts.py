@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import time
@@ -145,9 +146,17 @@ def with_environment_of(host: Host, pid: int) -> AsApplication:
 
 
 def processes(host: Host, pattern: str) -> str:
-    """The processes whose command lines match an extended regular expression, each with its start."""
-    command = f"ps -eo lstart=,pid=,args= | grep -E '{pattern}' | grep -v grep"
-    return str(host.check_output(command))
+    """The processes whose command lines match a regular expression, each with its start.
+
+    Not one that is as its parent: PostgreSQL's are so for a moment before they say what they are.
+    """
+    lines = [line.split(maxsplit=7) for line in host.check_output("ps -eo pid=,ppid=,lstart=,args=").splitlines()]
+    found = {pid: (" ".join(start), args, parent) for pid, parent, *start, args in lines if re.search(pattern, args)}
+    return "\n".join(
+        f"{start} {pid} {args}"
+        for pid, (start, args, parent) in found.items()
+        if found.get(parent, ("", "", ""))[1] != args
+    )
 
 
 def write_secretly(name: str, path: str, text: str) -> None:
