@@ -1,17 +1,68 @@
-"""What a run leaves in the history: that it is done, where each host came to its end."""
+"""How a run ends: what it leaves in the history, and that it lets others in, wherever it failed."""
 
 from __future__ import annotations
 
 import json
 import os
 import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from rendering import ROOT, SETTINGS
 
-HOSTS = {"app": ["app-1", "app-2"], "edge": ["edge-1"], "database": ["database-1"]}
+# In the order of most inventories.
+HOSTS = {"edge": ["edge-1"], "app": ["app-1", "app-2"], "database": ["database-1"]}
+ALONE = {"edge": ["vm"], "app": ["vm"], "database": ["vm"]}
+KEPT = [{"release": "v2-abc", "version": "v2"}, {"release": "v1-def", "version": "v1"}]
+
+
+def run(
+    place: Path, what: str, plays: Sequence[Mapping[str, Any]], groups: Mapping[str, Sequence[str]], **variables: object
+) -> subprocess.CompletedProcess[str]:
+    """What a playbook does between its begin and its end, on this machine."""
+    play = [
+        {"import_playbook": f"{ROOT}/playbooks/begin.yml", "vars": {"deployment_what": what}},
+        *plays,
+        {"import_playbook": f"{ROOT}/playbooks/end.yml"},
+    ]
+    (place / "play.json").write_text(json.dumps(play))
+    children: dict[str, Any] = {name: {"hosts": {host: {} for host in hosts}} for name, hosts in groups.items()}
+    inventory = {"all": {"children": children, "vars": SETTINGS | {"ansible_connection": "local"}}}
+    (place / "inventory.json").write_text(json.dumps(inventory))
+    extra = {"edusphere_records": str(place / "records"), "ansible_become": False} | variables
+    return subprocess.run(
+        [
+            "ansible-playbook",
+            *("--inventory", place / "inventory.json"),
+            f"--extra-vars={json.dumps(extra)}",
+            place / "play.json",
+        ],
+        env=os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def outcomes(place: Path) -> list[str]:
+    """Of the lines in the history, when nobody has the lock any more."""
+    assert not (place / "records/lock.json").exists()
+    path = place / "records/history.jsonl"
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [json.loads(line)["outcome"] for line in lines]
+
+
+def part(playbook: str, name: str) -> Any:
+    """One play of a playbook."""
+    (found,) = (play for play in yaml.safe_load((ROOT / playbook).read_text()) if play["name"] == name)
+    return found
+
+
+def failing(host: str) -> dict[str, Any]:
+    return {"ansible.builtin.fail": {"msg": "It is to."}, "when": f"inventory_hostname == '{host}'"}
 
 
 @pytest.mark.parametrize(
@@ -25,37 +76,23 @@ HOSTS = {"app": ["app-1", "app-2"], "edge": ["edge-1"], "database": ["database-1
 )
 def test_the_outcome(tmp_path: Path, fails: str, switched: str, outcome: str) -> None:
     """Of whatever tier a host is that has failed after something was switched."""
-    work = [
-        {
-            "ansible.builtin.set_fact": {"edusphere_switched_to": {"release": "v2-abc"}},
-            "when": f"inventory_hostname == '{switched}'",
-        },
-        {"ansible.builtin.fail": {"msg": "It is to."}, "when": f"inventory_hostname == '{fails}'"},
-    ]
-    play = [
-        {"import_playbook": f"{ROOT}/playbooks/begin.yml", "vars": {"deployment_what": "deploy"}},
-        {"name": "Work", "hosts": "all", "gather_facts": False, "tasks": work},
-        {"import_playbook": f"{ROOT}/playbooks/end.yml"},
-    ]
-    (tmp_path / "play.json").write_text(json.dumps(play))
-    groups: dict[str, Any] = {name: {"hosts": {host: {} for host in hosts}} for name, hosts in HOSTS.items()}
-    inventory = {"all": {"children": groups, "vars": SETTINGS | {"ansible_connection": "local"}}}
-    (tmp_path / "inventory.json").write_text(json.dumps(inventory))
-    variables = {"edusphere_records": str(tmp_path / "records"), "ansible_become": False}
-    run = subprocess.run(
-        [
-            "ansible-playbook",
-            *("--inventory", tmp_path / "inventory.json"),
-            f"--extra-vars={json.dumps(variables)}",
-            tmp_path / "play.json",
-        ],
-        env=os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (run.returncode != 0) == bool(fails), run.stdout + run.stderr
-    (line,) = (tmp_path / "records/history.jsonl").read_text().splitlines()
-    assert json.loads(line)["outcome"] == outcome, run.stdout
-    assert not (tmp_path / "records/lock.json").exists()
-    assert (f"{switched}: v2-abc serves now, after nothing" in run.stdout) == (switched not in ("", fails)), run.stdout
+    switch = {
+        "ansible.builtin.set_fact": {"edusphere_switched_to": {"release": "v2-abc"}},
+        "when": f"inventory_hostname == '{switched}'",
+    }
+    work = {"name": "Work", "hosts": "all", "gather_facts": False, "tasks": [switch, failing(fails)]}
+    ended = run(tmp_path, "deploy", [work], HOSTS)
+    assert (ended.returncode != 0) == bool(fails), ended.stdout + ended.stderr
+    assert outcomes(tmp_path) == [outcome], ended.stdout
+    said = f"{switched}: v2-abc serves now, after nothing" in ended.stdout
+    assert said == (switched not in ("", fails)), ended.stdout
+
+
+@pytest.mark.parametrize(("fails", "groups"), [("vm", ALONE), ("app-2", HOSTS), ("", HOSTS)])
+def test_what_follows_the_switch(tmp_path: Path, fails: str, groups: dict[str, list[str]]) -> None:
+    """It fails, also on the only app host, after which no play comes to its end."""
+    completion = part("playbooks/rollout.yml", "Completion")
+    completion["tasks"][0]["block"] = [failing(fails)]
+    ended = run(tmp_path, "deploy", [completion], groups)
+    assert (ended.returncode != 0) == bool(fails), ended.stdout + ended.stderr
+    assert outcomes(tmp_path) == (["failed"] if fails else []), ended.stdout
