@@ -16,7 +16,7 @@ from rendering import ROOT, SETTINGS
 # In the order of most inventories.
 HOSTS = {"edge": ["edge-1"], "app": ["app-1", "app-2"], "database": ["database-1"]}
 ALONE = {"edge": ["vm"], "app": ["vm"], "database": ["vm"]}
-KEPT = [{"release": "v2-abc", "version": "v2"}, {"release": "v1-def", "version": "v1"}]
+KEPT = [{"release": f"{version}-abc", "version": version} for version in ("v4", "v3", "v2", "v1")]
 
 
 def run(
@@ -96,3 +96,25 @@ def test_what_follows_the_switch(tmp_path: Path, fails: str, groups: dict[str, l
     ended = run(tmp_path, "deploy", [completion], groups)
     assert (ended.returncode != 0) == bool(fails), ended.stdout + ended.stderr
     assert outcomes(tmp_path) == (["failed"] if fails else []), ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("kept", "words"),
+    [
+        (KEPT, "keeps v3-abc, v2-abc, v1-abc. Name one: -e edusphere_rollback_to=v3-abc. Nothing was changed."),
+        (KEPT[:1], "keeps no other. Nothing was changed."),
+    ],
+)
+def test_a_refused_rollback(tmp_path: Path, kept: list[dict[str, str]], words: str) -> None:
+    """It says once what could be chosen, and is no line in the history."""
+    records = tmp_path / "records"
+    records.mkdir()
+    (records / "live.fact").write_text(json.dumps(KEPT[0]))
+    (records / "releases.fact").write_text(json.dumps(kept))
+    ended = run(tmp_path, "rollback", [part("playbooks/rollback.yml", "Choice")], ALONE, edusphere_rollback_to="v9")
+    assert ended.returncode != 0
+    said = " ".join((ended.stdout + ended.stderr).split())
+    # As Ansible prints any failure: in its own line, and in the host's result.
+    assert said.count(words) == 2, said
+    assert said.count("fatal: [") == 1, said
+    assert outcomes(tmp_path) == []
