@@ -118,3 +118,26 @@ def test_a_refused_rollback(tmp_path: Path, kept: list[dict[str, str]], words: s
     assert said.count(words) == 2, said
     assert said.count("fatal: [") == 1, said
     assert outcomes(tmp_path) == []
+
+
+@pytest.mark.parametrize(("what", "reminds"), [("rollback", True), ("deploy", False)])
+def test_what_serves_now(tmp_path: Path, what: str, reminds: bool) -> None:
+    """It is said with what served when the run began, and in a rollback with what has to be written down."""
+    records = tmp_path / "records"
+    records.mkdir()
+    (records / "live.fact").write_text(json.dumps(KEPT[0]))
+    facts: dict[str, Any] = {"edusphere_switched_to": {"release": "v3-abc"}}
+    if what == "rollback":
+        facts["edusphere_rollback"] = {"release": "v3-abc", "version": "v3"}
+    tasks = [
+        {"ansible.builtin.setup": {"gather_subset": ["!all", "!min", "local"], "fact_path": str(records)}},
+        {"ansible.builtin.set_fact": facts},
+        {"ansible.builtin.copy": {"content": "{}", "dest": str(records / "live.fact"), "mode": "0644"}},
+    ]
+    work = {"name": "Work", "hosts": "app", "gather_facts": False, "tasks": tasks}
+    ended = run(tmp_path, what, [work], ALONE, edusphere_version="v4")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    said = " ".join(ended.stdout.split())
+    assert "vm: v3-abc serves now, after v4-abc" in said.replace("'", ""), said
+    assert ("Set edusphere_version to v3 in the inventory." in said) == reminds, said
+    assert outcomes(tmp_path) == ["done"]

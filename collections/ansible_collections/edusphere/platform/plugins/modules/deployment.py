@@ -51,7 +51,9 @@ options:
     type: str
     default: ''
   outcome:
-    description: How it ended. V(unchanged) leaves no line.
+    description:
+      - How it ended, such as V(done), V(failed), or V(refused) before anything was switched.
+      - V(unchanged) leaves no line.
     type: str
     default: unchanged
   break_lock:
