@@ -9,11 +9,8 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export MYPY_CACHE_DIR := $(CURDIR)/.cache/mypy
 export RUFF_CACHE_DIR := $(CURDIR)/.cache/ruff
 export PYTHONDONTWRITEBYTECODE := 1
-# In the order of `make test`: what tells soonest comes first.
-PARTS := lint+sanity unit molecule+e2e
-# The longest first: several run at a time, and the last one should not be alone for long.
-LONGEST := rolling-compose compose tiers interrupted rolling default compose-tiers studio studio-compose
-SCENARIOS := $(LONGEST) $(filter-out $(LONGEST),$(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml)))
+# What runs the tests: tests/runner.
+RUNNER := PYTHONPATH=tests .venv/bin/python -m runner
 
 # The collection that is worth installing by itself.
 DJANGO := collections/ansible_collections/edusphere/django
@@ -31,8 +28,12 @@ demo-down: ## Remove the demo (`make clean` also removes engine images and tools
 	@scripts/demo down
 
 .PHONY: test
-test: bootstrap ## Run every test: lint, unit, sanity, molecule, e2e; each is a target of its own
-	@scripts/test $(PARTS)
+test: bootstrap ## Show every promise once, in half an hour: lint, sanity, unit tests, hosts, a browser
+	@$(RUNNER) test
+
+.PHONY: test-all
+test-all: bootstrap ## Run every test, also what `make test` leaves out; goes on where it was interrupted (FRESH=1: from the start)
+	@$(RUNNER) test-all
 
 .PHONY: lint
 lint: bootstrap ## Check the style of Ansible, YAML and Python, Python's types, and the modules' documentation
@@ -62,14 +63,28 @@ sanity: bootstrap ## Run ansible-test sanity on both collections
 	scripts/sanity
 
 .PHONY: molecule
-molecule: bootstrap ## Deploy to real hosts and look at them; one scenario: make molecule SCENARIOS=default
-	scripts/testbed up
-	scripts/molecule $(SCENARIOS)
+molecule: bootstrap ## Run whole scenarios, with all of their tests: make molecule SCENARIOS="default rolling"
+	@$(RUNNER) scenarios $(SCENARIOS)
+
+.PHONY: converge
+converge: bootstrap ## Make the hosts of a scenario and deploy to them, or bring them up to date: make converge SCENARIO=default
+	@scripts/molecule converge $(SCENARIO)
+
+.PHONY: verify
+verify: bootstrap ## Run a scenario's tests on the hosts that are there: make verify SCENARIO=default TESTS="-k test_health"
+	@TEST_ALL=1 TESTS='$(TESTS)' scripts/molecule verify $(SCENARIO)
+
+.PHONY: login
+login: bootstrap ## Open a shell on a scenario's host: make login SCENARIO=default (HOST=name, if it has several)
+	@scripts/login $(SCENARIO) $(HOST)
+
+.PHONY: destroy
+destroy: bootstrap ## Remove the hosts of a scenario: make destroy SCENARIO=default
+	@scripts/molecule destroy $(SCENARIO)
 
 .PHONY: soak
-soak: bootstrap ## Upgrade, roll back and be killed again and again under the full load (no part of `make test`: hours)
-	scripts/testbed up
-	ROLLING_SOAK=1 ROLLING_LOAD=1 JOBS=1 scripts/molecule rolling rolling-compose tiers
+soak: bootstrap ## Upgrade, roll back and be killed again and again under the full load (no part of `make test-all`: hours)
+	ROLLING_SOAK=1 ROLLING_LOAD=1 JOBS=1 $(RUNNER) scenarios rolling rolling-compose tiers
 
 .PHONY: e2e
 e2e: bootstrap ## Use a deployed site as people do, in a browser
@@ -88,8 +103,9 @@ secrets: bootstrap ## Make a site's secrets, in a vault: make secrets SITE=prod
 	@scripts/secrets $(SITE)
 
 .PHONY: docs
-docs: bootstrap ## Write docs/variables.md anew from the roles' argument_specs
+docs: bootstrap ## Write docs/variables.md and molecule/README.md anew, from the roles' argument_specs and the scenarios' catalogue
 	python scripts/variables.py > docs/variables.md
+	PYTHONPATH=tests python -m runner.page > molecule/README.md
 
 .PHONY: lock
 lock: ## Write requirements.lock anew from pyproject.toml

@@ -15,6 +15,7 @@ from behaviour.load import Figures, Load, load
 from behaviour.platforms import Platform, Services, Stack
 from behaviour.rolling import CLIENTS, FIGURES, LOG, RATE, SHARE, conclude
 from behaviour.visitor import Site
+from depth import pytest_collection_modifyitems  # noqa: F401 for its effect
 from testinfra.host import Host
 
 Connect: TypeAlias = Callable[[str], Host]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from depth import EXHAUSTIVE
 from testinfra.host import Host
 
 from behaviour.hosts import ROOT, SSH_CONFIG, playbook
@@ -26,7 +27,7 @@ CLIENTS = round(50 * SHARE)
 RATE = 100 * SHARE
 # Whether there is time for much more of the same: `make soak`.
 SOAK = bool(os.environ.get("ROLLING_SOAK"))
-ROUNDS = 5 if SOAK else 2
+ROUNDS = 5 if SOAK else 2 if EXHAUSTIVE else 1
 SCENARIO = Path(os.environ.get("MOLECULE_SCENARIO_DIRECTORY", "rolling")).name
 LOG = ROOT / f".cache/molecule/{SCENARIO}-visitors.log"
 FIGURES = LOG.with_suffix(".figures")

@@ -62,6 +62,7 @@ def foretold() -> Changes:
     return []
 
 
+@pytest.mark.exhaustive("check mode on a finished stack says nothing and changes nothing")
 def test_nothing_to_do(vm: Host) -> None:
     with untouched(vm):
         assert run({}, "--check", "--diff") == []
@@ -85,6 +86,7 @@ def test_a_run_does_what_was_foretold_and_leaves_the_others_alone(
     assert site.get("/api/health/ready/").status_code == 200
 
 
+@pytest.mark.exhaustive("containers that do not get ready leave the live release alone")
 def test_what_does_not_get_ready_leaves_the_rest_alone(vm: Host, site: Site, stack: Stack) -> None:
     """What serves has its environment still, and so has the stack's directory."""
     before, files = containers(vm), f"cd {STACK} && sha256sum .env .env.docker nginx/*"
@@ -103,6 +105,7 @@ def test_what_does_not_get_ready_leaves_the_rest_alone(vm: Host, site: Site, sta
     assert site.get("/api/health/ready/").status_code == 200
 
 
+@pytest.mark.exhaustive("in Compose mode, a configuration that nginx rejects is taken back")
 def test_what_nginx_rejects_does_not_stay(vm: Host, site: Site, stack: Stack) -> None:
     """It would keep nginx from starting again, whenever the host is. And nothing stays that it was to lead to."""
     files = f"cd {STACK} && sha256sum .env .env.docker nginx/*"

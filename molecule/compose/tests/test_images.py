@@ -17,6 +17,10 @@ from behaviour.platforms import STACK, Stack
 from behaviour.visitor import Site
 from testinfra.host import Host
 
+pytestmark = pytest.mark.exhaustive(
+    "images of a registry with a login, an application's own Dockerfiles, builds that fail, a full disk"
+)
+
 SOURCE = Path(__file__).parents[3] / "examples/edusphere"
 # Of the registry's one account: bcrypt of PASSWORD.
 ACCOUNT, PASSWORD = "puller", "test-only-T0ken-$"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+import pytest
 from behaviour.hosts import playbook
 from behaviour.platforms import Stack
 from testinfra.host import Host
@@ -29,6 +30,7 @@ def changed(*arguments: str) -> int:
     return int(count)
 
 
+@pytest.mark.exhaustive("teardown in Compose mode keeps the data unless it is told otherwise")
 def test_the_site_goes_and_its_data_stay(vm: Host, stack: Stack) -> None:
     kept = stack.uploaded("kept")
     vm.check_output(f"echo picture > {kept}")

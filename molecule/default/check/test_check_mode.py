@@ -66,6 +66,7 @@ EDITS = [
 ]
 
 
+@pytest.mark.exhaustive("check mode on a finished site says nothing and changes nothing")
 def test_nothing_to_do(vm: Host) -> None:
     before = state(vm)
     assert run({}, "--check", "--diff") == []
@@ -101,6 +102,7 @@ def test_the_edits_took_effect(vm: Host, site: Site, main_pid: int, as_applicati
     assert vm.check_output(workers) == "3"
 
 
+@pytest.mark.exhaustive("a package that is there for another's sake is asked for")
 def test_a_package_that_would_go_is_asked_for(vm: Host) -> None:
     """It is there, but nobody has said that it is wanted for its own sake, so apt might remove it."""
     vm.check_output("apt-mark auto redis-server")
@@ -140,6 +142,7 @@ def test_preflight_tells_everything_at_once(vm: Host) -> None:
     assert missing == []
 
 
+@pytest.mark.exhaustive("natively, a changed environment that does not get ready leaves the live release alone")
 def test_what_does_not_get_ready_leaves_the_rest_alone(vm: Host, site: Site, live: dict[str, str], unit: str) -> None:
     """Its environment and unit are its own: what serves would otherwise take them at its next restart."""
     files = f"sha256sum /etc/edusphere/slot-{live['slot']}.env /etc/edusphere/app.env /etc/systemd/system/{unit}"

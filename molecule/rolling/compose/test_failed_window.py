@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from behaviour.load import Figures, Load
 from behaviour.platforms import Platform
 from behaviour.rolling import SHARE, conclude, serves, upgrade
 from behaviour.visitor import Site
 
 
+@pytest.mark.exhaustive("a maintenance window that fails opens again")
 def test_a_window_that_fails_opens_again(visitors: Load, calm: Figures, site: Site, platform: Platform) -> None:
     """What served can live with what was done to the schema, so it serves on, from new containers."""
     serves(platform, site, "v1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from behaviour.hosts import ROOT
 from behaviour.load import Figures, Load
 from behaviour.platforms import Platform
@@ -9,6 +10,7 @@ from behaviour.rolling import SHARE, conclude, rollback, serves, upgrade
 from behaviour.visitor import Site
 
 
+@pytest.mark.exhaustive("a release that fails after its switch is taken back, and its files stay")
 def test_a_release_that_fails_when_it_serves(visitors: Load, calm: Figures, site: Site, platform: Platform) -> None:
     """An operator's own look at it fails: what served before comes back, and nobody notices.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 
+import pytest
 from behaviour.hosts import playbook
 from behaviour.load import Figures, Load
 from behaviour.platforms import Platform
@@ -11,6 +12,7 @@ from behaviour.rolling import RENAMED, SHARE, START, conclude, rollback, serves,
 from behaviour.visitor import Site
 
 
+@pytest.mark.exhaustive("a maintenance window whose control node is lost")
 def test_a_window_that_does_not_come_to_its_end(visitors: Load, calm: Figures, site: Site, platform: Platform) -> None:
     """The site stays closed, whoever comes next is told why, and the way back is open."""
     serves(platform, site, "v1")

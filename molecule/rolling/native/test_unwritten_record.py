@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from behaviour.load import Figures, Load
 from behaviour.platforms import Platform
 from behaviour.rolling import SHARE, State, conclude, serves, upgrade
 from behaviour.visitor import Site
 
 
+@pytest.mark.exhaustive("a release that cannot be recorded does not serve")
 def test_what_cannot_be_recorded_does_not_serve(visitors: Load, calm: Figures, site: Site, platform: Platform) -> None:
     """And what serves is what everything on the host leads to."""
     vm, record = platform.vm, "/srv/edusphere/records/live.fact"

@@ -13,6 +13,11 @@ from behaviour.load import Figures, Load, discrepancies
 from behaviour.platforms import Platform
 from behaviour.rolling import RENAMED, SHARE, SOAK, Kill, State, conclude, rollback, say, serves, upgrade
 from behaviour.visitor import Site
+from depth import exhaustive_in
+
+pytestmark = exhaustive_in(
+    "rolling-compose", "a stack of containers is upgraded to an incompatible version in a maintenance window, and back"
+)
 
 RECORDED = Kill("BEFORE", "nginx : Configure nginx", switched=True)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from behaviour.load import Figures, Load, discrepancies
 from behaviour.platforms import Platform
 from behaviour.rolling import (
@@ -72,6 +73,7 @@ def test_broken_version(visitors: Load, calm: Figures, site: Site, platform: Pla
     assert not window.seen.outages
 
 
+@pytest.mark.exhaustive("a host without memory for two releases is told so before anything starts")
 def test_no_memory_for_two_releases(visitors: Load, calm: Figures, site: Site, platform: Platform) -> None:
     """It is said before anything is started, with what can be done about it."""
     before, vm = State.of(platform), platform.vm

@@ -11,6 +11,7 @@ from testinfra.host import Host
 LOCKS = {"1.22.22": "molecule/stub/files/yarn-1.lock", "4.18.1": "tests/stub/frontend/yarn.lock"}
 
 
+@pytest.mark.exhaustive("a frontend that Yarn builds, versions 1 and 4")
 @pytest.mark.parametrize("version", LOCKS)
 def test_it_builds(vm: Host, version: str) -> None:
     values = {"edusphere_app_package_manager_version": version, "stub_lock": str(ROOT / LOCKS[version])}

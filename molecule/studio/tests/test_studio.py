@@ -190,6 +190,7 @@ def unmoved(vm: Host) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("unmoved")
+@pytest.mark.exhaustive("a changed value restarts what reads it, and two beats never run")
 def test_a_plain_value_changes(guest: Guest, platform: Platform) -> None:
     """What reads it starts again, the extra processes with it, and two beats never are."""
     start, before = platform.start, beats(guest)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+import pytest
 from behaviour.hosts import playbook
 from behaviour.visitor import Site
 from testinfra.host import Host
@@ -57,6 +58,7 @@ def test_migrate_has_nothing_to_do() -> None:
     assert "Nothing is pending." in run.stdout
 
 
+@pytest.mark.exhaustive("superuser.yml on a site of six hosts")
 def test_superuser_is_made_once() -> None:
     assert changes(playbook("--diff", name="playbooks/superuser.yml").stdout) == 1
     run = playbook("--diff", name="playbooks/superuser.yml")

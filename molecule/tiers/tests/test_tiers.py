@@ -258,6 +258,7 @@ def test_a_backend_is_lost(site: Site, connect: Connect) -> None:
         host.check_output("systemctl start edusphere-backend@$(python3 -c %s)", LIVE_SLOT)
 
 
+@pytest.mark.exhaustive("a run limited to one rebuilt host, with another one down")
 def test_one_host_alone(connect: Connect, address: Address) -> None:
     """A run limited to one app host gives it the release that the other serves, from nothing, and leaves the other."""
     first, second = connect("tiers-app1"), connect("tiers-app2")
