@@ -23,7 +23,8 @@ mount -o remount,bind,rw /proc/sys 2>/dev/null || true
 # An empty lists directory must not pass for a fresh one: the apt module's cache_valid_time looks at its date.
 ls /var/lib/apt/lists/*Packages* >/dev/null 2>&1 || touch -d @86400 /var/lib/apt/lists
 
-# A host that starts from a provisioned image has its engine's data in a volume that all such hosts read.
-if [ -d /var/lib/testbed-docker ] && [ -z "$(ls -A /var/lib/docker)" ]; then
-  cp --archive /var/lib/testbed-docker/. /var/lib/docker/
+# A host that starts from a provisioned image has its engine's data in an archive, since they have to be on a volume.
+if [ -e /var/lib/testbed-docker.tar ] && [ -z "$(ls -A /var/lib/docker)" ]; then
+  tar --extract --xattrs --xattrs-include='*' --file /var/lib/testbed-docker.tar --directory /var/lib/docker
+  rm /var/lib/testbed-docker.tar
 fi

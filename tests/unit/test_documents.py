@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_variables_page_is_not_stale() -> None:
-    """docs/variables.md is what the roles' argument specs say now."""
-    page = subprocess.run([sys.executable, ROOT / "scripts/variables.py"], capture_output=True, text=True, check=True)
-    written = (ROOT / "docs/variables.md").read_text()
-    assert written == page.stdout, "docs/variables.md is stale: run `make docs` and commit it."
+@pytest.mark.parametrize(
+    ("page", "command"),
+    [("docs/variables.md", ["scripts/variables.py"]), ("molecule/README.md", ["-m", "runner.page"])],
+)
+def test_generated_pages_are_not_stale(page: str, command: list[str]) -> None:
+    """They are what the roles' argument specs and the scenarios' catalogue say now."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "tests")}
+    made = subprocess.run(
+        [sys.executable, *command], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
+    assert (ROOT / page).read_text() == made.stdout, f"{page} is stale: run `make docs` and commit it."
 
 
 def test_what_proves_each_need_of_an_application_is_there() -> None:

@@ -25,7 +25,6 @@ LEFT_OUT = [
     # the engine's own data, which the containers' list stands for; the databases' data
     "/var/lib/docker",
     "/var/lib/containerd",
-    "/var/lib/testbed-docker",
     "/var/lib/postgresql",
     "/var/lib/redis",
     # logs and caches, and what apt and dpkg remember of when they did what
