@@ -490,7 +490,7 @@ def test_files_are_read_again_where_they_have_not_been(stack: Stack) -> None:
     assert eventually(lambda: stack.logs("web-1").endswith("four\n"))
     # What is wrong is not read, and not forgotten.
     site.write_text("wrong\n")
-    for _ in range(2):
+    for _attempt in range(2):
         message = stack.fail(**reload)
         assert message.endswith("so nothing was reloaded:\nit is wrong")
     assert stack.logs("web-1").endswith("four\n")

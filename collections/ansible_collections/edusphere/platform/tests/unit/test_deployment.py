@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from own_collections import ROOT
 
-ROOT = Path(__file__).parents[3]
 PLAY = """
 - hosts: localhost
   gather_facts: false

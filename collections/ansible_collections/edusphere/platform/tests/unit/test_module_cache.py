@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from own_collections import ROOT
 
-ROOT = Path(__file__).parents[3]
 MODULE = """
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.{collection}.plugins.module_utils.words import WORD
@@ -85,6 +85,7 @@ class Runs:
             },
             capture_output=True,
             text=True,
+            check=False,
         )
         said = done.stdout + done.stderr
         assert bool(done.returncode) == bool(variables), said[-4000:]
@@ -160,6 +161,6 @@ def test_a_directory_that_others_may_write_to(runs: Runs) -> None:
 
 def test_runs_at_the_same_time(runs: Runs) -> None:
     with ThreadPoolExecutor() as pool:
-        assert {word for word, _, _ in pool.map(lambda _: runs.run(), range(3))} == {"first other"}
+        assert {word for word, _packed, _said in pool.map(lambda _number: runs.run(), range(3))} == {"first other"}
     assert len(runs.packed) == 1
     assert runs.run()[1] == {OTHER}

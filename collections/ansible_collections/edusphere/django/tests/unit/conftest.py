@@ -26,8 +26,13 @@ from typing import Any
 import psycopg2
 import psycopg2.extensions
 import pytest
+from depth import pytest_collection_modifyitems
 from engine import ROOT, docker, only_one
 from modules import Call
+from unit_fixtures import client, host_image
+
+# Fixtures and a hook that pytest finds here.
+__all__ = ["client", "host_image", "pytest_collection_modifyitems"]
 
 ROLE = "project"
 # Every test logs in with it: each of these characters means something to a shell, systemd, Compose, SQL or a URL.
@@ -493,7 +498,8 @@ class Project:
             if not pathlib.Path(name).exists():
                 yield lambda _statement, *_parameters: []
                 return
-            with contextlib.closing(sqlite3.connect(name)) as file, file:
+            file = sqlite3.connect(name)
+            with contextlib.closing(file), file:
                 yield lambda statement, *parameters: file.execute(statement, parameters).fetchall()
             return
         with contextlib.closing(self.cluster.connect(name)) as connection, connection.cursor() as cursor:

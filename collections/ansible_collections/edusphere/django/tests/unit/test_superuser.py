@@ -138,7 +138,7 @@ def test_model_with_its_own_fields(project: Project) -> None:
         # All that is wrong, at once.
         assert "fields: name is a REQUIRED_FIELD of blog.Account" in message
         assert "username: email: Enter a valid email address." in message
-        assert "fields: team: “red” value must be an integer." in message
+        assert "fields: team: \u201cred\u201d value must be an integer." in message
         assert "fields: blog.Account has no field 'colour'" in message
     assert project.state() == before
     good = {"username": "Root@Site.Example", "password": "pass", "fields": {"name": "Root", "team": 3}}
