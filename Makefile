@@ -55,8 +55,8 @@ lint-others:
 	  --disallow-unknown-collection-refs $(DJANGO)
 
 .PHONY: unit
-unit: bootstrap ## Test modules, filters, templates and the documents generated from them
-	scripts/unit
+unit: bootstrap ## Test modules, filters, templates and the documents generated from them; some: make unit TESTS=tests/unit/roles
+	scripts/unit $(TESTS)
 
 .PHONY: sanity
 sanity: bootstrap ## Run ansible-test sanity on both collections

@@ -7,7 +7,8 @@ import pathlib
 
 from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder
 
-COLLECTIONS = pathlib.Path(__file__).parents[1] / "collections"
+ROOT = pathlib.Path(__file__).parents[1]
+COLLECTIONS = ROOT / "collections"
 
 # The plain import system would find the ansible_collections package that comes with PyPI's `ansible` and stop there.
 _AnsibleCollectionFinder(paths=[str(COLLECTIONS)])._install()

@@ -12,6 +12,7 @@ Environment:
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -34,6 +35,8 @@ COLOURS = re.compile(rb"\x1b\[[0-9;]*m")
 TELLING = re.compile(r"^(E  |FAILED |ERROR )|fatal: |failed: |\[ERROR\]|CRITICAL|^\S+:\d+:\d+: ")
 LINES = 12
 COLUMNS = 240
+# Seconds that jobs have to end when the run is interrupted.
+PATIENCE = 20
 
 
 class Running:
@@ -78,17 +81,15 @@ class Running:
         self._thread.join()
         return code == 0
 
-    def stop(self) -> None:
-        """End it and all that it has started."""
-        for number, patience in ((signal.SIGTERM, 20), (signal.SIGKILL, 5)):
-            try:
-                os.killpg(self._process.pid, number)
-                self._process.wait(patience)
-                break
-            except ProcessLookupError:
-                break
-            except subprocess.TimeoutExpired:
-                continue
+    def stop(self, number: signal.Signals) -> None:
+        """Send a signal to it and to all that it has started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, number)
+
+    def wait(self, seconds: float) -> None:
+        """Give it time to end."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
 
 
 def memory() -> int:
@@ -137,7 +138,12 @@ def run(
                 yield Row(name, outcome, each.seconds)
     finally:
         for each in running:
-            each.stop()
+            each.stop(signal.SIGTERM)
+        until = time.monotonic() + PATIENCE
+        for each in running:
+            each.wait(max(0, until - time.monotonic()))
+            # Also what its first process has left behind.
+            each.stop(signal.SIGKILL)
 
 
 def telling(log: Path) -> list[str]:

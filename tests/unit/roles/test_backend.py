@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,22 +17,35 @@ def containers(**images: str) -> list[dict[str, Any]]:
     return [{"name": name, "image": image, "id": f"id of {name}"} for name, image in images.items()]
 
 
-@pytest.mark.parametrize(
-    ("current", "outdated", "expected"),
-    [
-        pytest.param({"a": SERVING}, {"b": OTHER}, ["a"], id="beside one that was never ready"),
-        pytest.param({}, {"a": SERVING, "b": OTHER}, ["a"], id="and the stack is described anew"),
-        pytest.param({"b": OTHER}, {"a": SERVING}, ["a"], id="of a run that was killed before its record"),
-        pytest.param({"b": SERVING}, {"a": SERVING}, ["b"], id="of a run that was killed before the old one went"),
-        pytest.param({}, {"a": OTHER}, [], id="nothing serves"),
-    ],
-)
-def test_what_serves(tmp_path: Path, current: dict[str, str], outdated: dict[str, str], expected: list[str]) -> None:
-    """nginx asks no other."""
-    found = {"current": containers(**current), "outdated": containers(**outdated)}
-    template = tmp_path / "names.j2"
+CASES: dict[str, tuple[dict[str, str], dict[str, str], list[str]]] = {
+    "beside one that was never ready": ({"a": SERVING}, {"b": OTHER}, ["a"]),
+    "and the stack is described anew": ({}, {"a": SERVING, "b": OTHER}, ["a"]),
+    "of a run that was killed before its record": ({"b": OTHER}, {"a": SERVING}, ["a"]),
+    "of a run that was killed before the old one went": ({"b": SERVING}, {"a": SERVING}, ["b"]),
+    "nothing serves": ({}, {"a": OTHER}, []),
+}
+
+
+@pytest.fixture(scope="module")
+def names(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    """By case: the containers that serve. Each case is a host, as a run of Ansible takes long to start."""
+    directory = tmp_path_factory.mktemp("names")
+    template = directory / "names.j2"
     template.write_text("{{ __backend_before_names | to_json }}")
-    (place := tmp_path / "place").mkdir()
-    before = {"services": {"backend": found}}
-    said = rendered(place, template, {"app": {}}, {"app": ["app"]}, role="backend", __backend_before=before)
-    assert json.loads(said["app"]) == expected
+    (place := directory / "place").mkdir()
+    hosts = {
+        name.replace(" ", "-"): {
+            "__backend_before": {
+                "services": {"backend": {"current": containers(**current), "outdated": containers(**outdated)}}
+            }
+        }
+        for name, (current, outdated, _expected) in CASES.items()
+    }
+    said = rendered(place, template, hosts, {"app": list(hosts)}, role="backend")
+    return {name: json.loads(said[name.replace(" ", "-")]) for name in CASES}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_serves(names: dict[str, list[str]], case: str) -> None:
+    """nginx asks no other."""
+    assert names[case] == CASES[case][2]

@@ -69,9 +69,15 @@ def failing(host: str) -> dict[str, Any]:
     ("fails", "switched", "outcome"),
     [
         ("", "app-2", "done"),
-        ("app-1", "app-2", "failed"),
-        ("app-2", "", "failed"),
         ("edge-1", "app-1", "failed"),
+        *(
+            pytest.param(
+                *each,
+                "failed",
+                marks=pytest.mark.exhaustive("A run in which any app host fails is in the history as failed."),
+            )
+            for each in (("app-1", "app-2"), ("app-2", ""))
+        ),
     ],
 )
 def test_the_outcome(tmp_path: Path, fails: str, switched: str, outcome: str) -> None:
@@ -88,7 +94,19 @@ def test_the_outcome(tmp_path: Path, fails: str, switched: str, outcome: str) ->
     assert said == (switched not in ("", fails)), ended.stdout
 
 
-@pytest.mark.parametrize(("fails", "groups"), [("vm", ALONE), ("app-2", HOSTS), ("", HOSTS)])
+@pytest.mark.parametrize(
+    ("fails", "groups"),
+    [
+        ("vm", ALONE),
+        *(
+            pytest.param(
+                *each,
+                marks=pytest.mark.exhaustive("The history is right for what follows the switch on several hosts."),
+            )
+            for each in (("app-2", HOSTS), ("", HOSTS))
+        ),
+    ],
+)
 def test_what_follows_the_switch(tmp_path: Path, fails: str, groups: dict[str, list[str]]) -> None:
     """It fails, also on the only app host, after which no play comes to its end."""
     completion = part("playbooks/rollout.yml", "Completion")
@@ -102,7 +120,11 @@ def test_what_follows_the_switch(tmp_path: Path, fails: str, groups: dict[str, l
     ("kept", "words"),
     [
         (KEPT, "keeps v3-abc, v2-abc, v1-abc. Name one: -e edusphere_rollback_to=v3-abc. Nothing was changed."),
-        (KEPT[:1], "keeps no other. Nothing was changed."),
+        pytest.param(
+            KEPT[:1],
+            "keeps no other. Nothing was changed.",
+            marks=pytest.mark.exhaustive("A rollback on a site that has one release says so."),
+        ),
     ],
 )
 def test_a_refused_rollback(tmp_path: Path, kept: list[dict[str, str]], words: str) -> None:
@@ -120,7 +142,16 @@ def test_a_refused_rollback(tmp_path: Path, kept: list[dict[str, str]], words: s
     assert outcomes(tmp_path) == []
 
 
-@pytest.mark.parametrize(("what", "reminds"), [("rollback", True), ("deploy", False)])
+@pytest.mark.parametrize(
+    ("what", "reminds"),
+    [
+        ("rollback", True),
+        pytest.param(
+            *("deploy", False),
+            marks=pytest.mark.exhaustive("A deployment that is no rollback asks for no change of the inventory."),
+        ),
+    ],
+)
 def test_what_serves_now(tmp_path: Path, what: str, reminds: bool) -> None:
     """It is said with what served when the run began, and in a rollback with what has to be written down."""
     records = tmp_path / "records"

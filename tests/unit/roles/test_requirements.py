@@ -111,6 +111,7 @@ def test_a_lock_of_uv_out_of_step(build: Build) -> None:
     assert "uv.lock (edusphere_app_requirements): it does not fit its pyproject.toml; run `uv lock`" in done.stderr
 
 
+@pytest.mark.exhaustive("A poetry.lock that does not fit its pyproject.toml is refused.")
 def test_a_lock_of_poetry_out_of_step(build: Build) -> None:
     """One that fits, scenario studio installs."""
     shutil.copy(STUDIO / "poetry.lock", build.source)

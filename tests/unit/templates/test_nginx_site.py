@@ -63,6 +63,7 @@ def test_tls(render: Render) -> None:
     assert all("Strict-Transport-Security" in location for location in locations)
 
 
+@pytest.mark.exhaustive("The nginx sites listen on other ports than the usual ones, and redirect to them.")
 def test_ports_other_than_the_usual(render: Render) -> None:
     settings = {"edusphere_http_port": 8080, "edusphere_https_port": 8443, "edusphere_tls": "provided"}
     site = render({"edge": ["one"], "app": ["one"]}, **settings)["one"]
@@ -82,6 +83,7 @@ def test_an_edge_before_two_app_hosts(render: Render) -> None:
     assert "set_real_ip_from 192.0.2.1;" in sites["two"]
 
 
+@pytest.mark.exhaustive("An edge that is an app host as well balances over its own front and the others.")
 def test_an_edge_that_is_one_of_two_app_hosts(render: Render) -> None:
     """It asks its own front where it asks the other one: at the private address."""
     sites = render({"edge": ["one"], "app": ["one", "two"]})
@@ -108,6 +110,7 @@ def test_no_frontend(render: Render) -> None:
     assert re.search(r"location / \{\s+proxy_pass http://edusphere_backend;", site)
 
 
+@pytest.mark.exhaustive("nginx takes an application's own prefixes and aliases.")
 def test_an_application_with_other_paths(render: Render) -> None:
     settings = {
         "edusphere_app_backend_prefixes": ["/graphql/"],
@@ -119,6 +122,7 @@ def test_an_application_with_other_paths(render: Render) -> None:
     assert "alias /srv/edusphere/releases/v1-0123456789ab/media/avatars/;" in site
 
 
+@pytest.mark.exhaustive("A prefix without a slash at its end is that path and all below it.")
 def test_a_prefix_without_a_slash_at_its_end(render: Render) -> None:
     """It is that path and all below it, on an edge as well."""
     settings = {
@@ -134,6 +138,7 @@ def test_a_prefix_without_a_slash_at_its_end(render: Render) -> None:
     assert "alias /srv/edusphere/releases/v1-0123456789ab/media/avatars/;" in sites["two"]
 
 
+@pytest.mark.exhaustive("In development, nginx passes pages to Vite and static files to Django.")
 def test_development(render: Render) -> None:
     """Pages come from Vite with its upgrade, static files from Django."""
     site = render({"edge": ["one"], "app": ["one"]}, edusphere_environment="development")["one"]
@@ -141,6 +146,9 @@ def test_development(render: Render) -> None:
     assert re.search(r"location \^~ /static/ \{\s+proxy_pass http://edusphere_backend;", site)
 
 
+@pytest.mark.exhaustive(
+    "In development in containers, nginx passes pages to the container of the frontend by its name."
+)
 def test_development_in_containers(render: Render) -> None:
     """The dev server's container keeps its name, and not its address."""
     settings = {"edusphere_mode": "compose", "edusphere_backend_containers": ["edusphere-backend-1"]}
@@ -159,6 +167,7 @@ def test_a_host_that_is_being_switched_gets_no_requests(render: Render) -> None:
     ]
 
 
+@pytest.mark.exhaustive("nginx serves the hashed files of every retained release.")
 def test_every_kept_release_has_its_hashed_files_served(render: Render) -> None:
     """And only what serves, the others: a page without a hash in its name is of one release alone."""
     kept = [{"release": name} for name in ("v1-0123456789ab", "v0-0123456789ab")]
@@ -172,6 +181,7 @@ def test_every_kept_release_has_its_hashed_files_served(render: Render) -> None:
     assert "releases/v0" not in site
 
 
+@pytest.mark.exhaustive("During a rollout, every app front serves the old pages until all app hosts are switched.")
 def test_pages_change_on_every_front_at_once(render: Render) -> None:
     """Of several app hosts, one that serves a new release has the old one's pages until all do."""
     kept = [{"release": name} for name in ("v1-0123456789ab", "v0-0123456789ab")]

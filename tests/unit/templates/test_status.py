@@ -3,35 +3,42 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 from rendering import ROOT, rendered
 
+# By host: what is pending, what is missing, and the words for it.
+HOSTS: dict[str, tuple[list[str] | None, list[str] | None, str]] = {
+    "current": ([], [], "none pending"),
+    "behind": (["chat.0003_room_topic"], [], "1 pending"),
+    # As after a rollback.
+    "ahead": ([], ["chat.0003_room_topic"], "none pending; applied, and unknown to this release: chat.0003_room_topic"),
+    "silent": (None, None, "unknown"),
+}
 
-@pytest.mark.parametrize(
-    ("pending", "missing", "words"),
-    [
-        ([], [], "none pending"),
-        (["chat.0003_room_topic"], [], "1 pending"),
-        # As after a rollback.
-        ([], ["chat.0003_room_topic"], "none pending; applied, and unknown to this release: chat.0003_room_topic"),
-        (None, None, "unknown"),
-    ],
-)
-def test_a_row(tmp_path: Path, pending: list[str] | None, missing: list[str] | None, words: str) -> None:
-    """It has the dates as the lines of the history have them."""
-    row = rendered(
-        tmp_path,
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The row of each host."""
+    hosts = {
+        host: {"__status_django": {"migrations": {"default": {"pending": pending, "missing": missing}}}}
+        for host, (pending, missing, _words) in HOSTS.items()
+    }
+    return rendered(
+        tmp_path_factory.mktemp("rows"),
         ROOT / "roles/status/templates/row.j2",
-        {"vm": {}},
-        {"app": ["vm"]},
+        hosts,
+        {"app": list(hosts)},
         role="status",
         edusphere_mode="compose",
         edusphere_switched_to={"slot": "a", "release": "v1-abc", "since": "2026-11-27T16:20:05Z"},
         __status_health={"status": -1},
         __status_disk={"stdout_lines": ["Use% Avail", " 7% 80G"]},
-        __status_django={"migrations": {"default": {"pending": pending, "missing": missing}}},
-    )["vm"]
-    _, _, release, since, _, _, migrations, *_ = json.loads(row)
-    assert (release, since, migrations) == ("v1-abc", "2026-11-27 16:20:05 UTC", words)
+    )
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_row(rows: dict[str, str], host: str) -> None:
+    """It has the dates as the lines of the history have them."""
+    row = json.loads(rows[host])
+    assert (row[2], row[3], row[6]) == ("v1-abc", "2026-11-27 16:20:05 UTC", HOSTS[host][2])

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from ansible_collections.edusphere.django.plugins.module_utils.probe.guard import LOADER
+from own_collections import COLLECTIONS
 
 from .conftest import PASSWORD
 
@@ -399,7 +400,7 @@ def test_through_ansible(project: Project) -> None:
         ],
         env={
             **os.environ,
-            "ANSIBLE_COLLECTIONS_PATH": str(pathlib.Path(__file__).parents[3] / "collections"),
+            "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
             "ANSIBLE_CONFIG": str(project.write("ansible.cfg", "[defaults]\n")),
         },
         capture_output=True,

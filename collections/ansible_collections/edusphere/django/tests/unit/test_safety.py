@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import IN_CONTAINER, MARKED, POSTGRES, Cluster, Project, Stack, new_project
+from .conftest import IN_CONTAINER, MARKED, POSTGRES, USUAL, Cluster, Project, Stack, exhaustive_on, new_project
 
 EXERCISE = pathlib.Path(__file__).with_name("exercise.py")
 TITLE = "title = models.CharField(max_length=20)"
@@ -364,9 +364,28 @@ CASES = [
 ]  # fmt: skip
 
 
+# One case for each kind of operation, and each verdict on it: these are observed together, in the quick run as well.
+QUICK = {
+    *("add_null", "add_not_null", "add_db_default", "add_foreign_key_null", "add_many_to_many", "create_model"),
+    *("remove_field", "delete_model", "rename_field", "rename_model", "alter_model_table", "null", "not_null"),
+    *("wider_varchar", "narrower_varchar", "wider_integer", "narrower_integer", "unique", "not_unique"),
+    *("unique_together", "unique_constraint", "check", "integer_to_foreign_key", "index", "state_only"),
+    *("database_only", "python_noop", "python_harmful", "sql_harmless", "custom_harmful"),
+}
+EVERY_OPERATION = "The safety judgement's verdict on every operation of Django, alone and combined, is what happens."
+
+
 def cases_of(stack: Stack) -> list[Case]:
     """Return the cases that are tried on a stack; a sample will do where Django's last releases differ little."""
-    return [case for case in CASES[:: 3 if stack is IN_CONTAINER else 1] if case.exists_on(stack)]
+    cases = CASES[:: 3 if stack is IN_CONTAINER else 1]
+    return sorted((case for case in cases if case.exists_on(stack)), key=lambda case: case.name not in QUICK)
+
+
+def marks(stack: Stack, case: Case) -> list[pytest.MarkDecorator]:
+    """Return the mark of a case that is not in the quick run."""
+    if stack != USUAL:
+        return [exhaustive_on(stack)]
+    return [] if case.name in QUICK else [pytest.mark.exhaustive(EVERY_OPERATION)]
 
 
 @dataclass
@@ -478,7 +497,7 @@ def observed(
 @pytest.mark.parametrize(
     ("stack", "case"),
     [
-        pytest.param(stack, case, id=f"{stack}-{case.name}")
+        pytest.param(stack, case, id=f"{stack}-{case.name}", marks=marks(stack, case))
         for stack in MARKED["every_django"]
         for case in cases_of(stack)
     ],

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from own_collections import ROOT
 
-ROOT = Path(__file__).parents[3]
 PLAY = """
 - hosts: localhost
   gather_facts: false
@@ -145,6 +145,7 @@ def test_a_killed_runs_lock_is_taken_over(site: Site) -> None:
     assert site.history() == [("v1", "did not end"), ("v2", "done")]
 
 
+@pytest.mark.exhaustive("A deployment lock of another control node is respected until its lease is over.")
 def test_of_another_control_node_only_time_tells(site: Site) -> None:
     assert site.run("v1")[0] == 0
     elsewhere = {

@@ -73,7 +73,7 @@ def migrated(project: Project) -> Project:
     return project
 
 
-@pytest.mark.every_stack
+@pytest.mark.every_stack("4.2-postgresql")
 def test_creates_once(migrated: Project) -> None:
     done = migrated.predict_and_run("superuser", **ROOT)
     assert done["created"]
@@ -98,6 +98,7 @@ def test_password_only_on_create_or_always(migrated: Project) -> None:
     assert "second" not in str(done)
 
 
+@pytest.mark.exhaustive("superuser takes an outdated hash of the same password for no change.")
 def test_outdated_hash_of_the_same_password_is_no_change(migrated: Project) -> None:
     migrated.settings("PASSWORD_HASHERS.append('django.contrib.auth.hashers.ScryptPasswordHasher')")
     migrated.run("superuser", **ROOT)
@@ -106,6 +107,7 @@ def test_outdated_hash_of_the_same_password_is_no_change(migrated: Project) -> N
     assert migrated.sql("SELECT left(password, 4) FROM auth_user") == [("md5$",)]
 
 
+@pytest.mark.exhaustive("An account that superuser makes without a password can't log in.")
 def test_without_password_nobody_logs_in(migrated: Project) -> None:
     migrated.predict_and_run("superuser", username="root", fields={"email": "root@site.example"})
     assert migrated.sql("SELECT left(password, 1) FROM auth_user") == [("!",)]
@@ -128,6 +130,9 @@ def test_ordinary_account_is_not_promoted_unasked(migrated: Project) -> None:
     assert migrated.sql("SELECT is_staff, is_superuser, password FROM auth_user") == [(True, True, "!")]
 
 
+@pytest.mark.exhaustive(
+    "superuser works with a user model of the project's own, and tells all that is wrong with its fields at once."
+)
 def test_model_with_its_own_fields(project: Project) -> None:
     use_model(project, EMAIL_MODEL)
     project.run("migrate")
@@ -138,7 +143,7 @@ def test_model_with_its_own_fields(project: Project) -> None:
         # All that is wrong, at once.
         assert "fields: name is a REQUIRED_FIELD of blog.Account" in message
         assert "username: email: Enter a valid email address." in message
-        assert "fields: team: “red” value must be an integer." in message
+        assert "fields: team: \u201cred\u201d value must be an integer." in message
         assert "fields: blog.Account has no field 'colour'" in message
     assert project.state() == before
     good = {"username": "Root@Site.Example", "password": "pass", "fields": {"name": "Root", "team": 3}}
@@ -187,6 +192,7 @@ class Article(models.Model):
 """
 
 
+@pytest.mark.exhaustive("superuser finds the objects that fields of the account refer to.")
 def test_fields_that_refer_to_other_objects(project: Project) -> None:
     """In another database than the default one, which has none of them."""
     project.add_database("other")
@@ -231,6 +237,7 @@ def test_password_among_the_fields_is_refused(migrated: Project) -> None:
         assert "in the wrong place" not in str(failed)
 
 
+@pytest.mark.exhaustive("superuser asks the project's password validators if it is told to.")
 def test_password_validators_are_asked_on_demand(migrated: Project) -> None:
     migrated.settings(
         """
@@ -257,6 +264,7 @@ def test_password_validators_are_asked_on_demand(migrated: Project) -> None:
     assert logs_in(migrated, "root", "12abc")
 
 
+@pytest.mark.exhaustive("Several runs of superuser at once create one account.")
 def test_several_hosts_at_once_create_one(migrated: Project) -> None:
     # Each has looked before any is done.
     migrated.sql(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from engine import docker
 
-from .conftest import IMAGE_PYTHON, PASSWORD, STACKS, USUAL, Stack
+from .conftest import IMAGE_PYTHON, PASSWORD, STACKS, USUAL, Stack, on
 from .test_project import ODD_VALUES, report
 
 if TYPE_CHECKING:
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 CONTAINERS = [stack for stack in STACKS if stack.place]
 CONTAINER, IMAGE, SERVICE = CONTAINERS
-in_each_container = pytest.mark.parametrize("stack", CONTAINERS, ids=str, indirect=True)
+in_each_container = pytest.mark.parametrize("stack", on(CONTAINERS), indirect=True)
+# Quick everywhere: what each way needs to be one.
+by_each_way = pytest.mark.parametrize("stack", CONTAINERS, ids=str, indirect=True)
 
 
 def only(stack: Stack) -> pytest.MarkDecorator:
@@ -84,7 +86,7 @@ def unknown(project: Project, message: str, **arguments: Any) -> None:
     assert (objects(project), containers(project)) == before
 
 
-@in_each_container
+@by_each_way
 def test_environment_is_exact_and_on_no_command_line(project: Project) -> None:
     path = report(project)
     project.settings(
@@ -188,7 +190,7 @@ def test_failure_is_the_projects_own(project: Project) -> None:
     assert containers(project) == own(project)
 
 
-@pytest.mark.parametrize("stack", [CONTAINER, SERVICE], ids=str, indirect=True)
+@pytest.mark.parametrize("stack", on([CONTAINER, SERVICE]), indirect=True)
 def test_secrets_of_the_containers_own_environment_are_masked(project: Project) -> None:
     """In errors, in what is printed, and in what comes with a result."""
     variables = {
@@ -255,7 +257,7 @@ def test_timeout_ends_all_that_was_started(project: Project) -> None:
     assert containers(project) == own(project)
 
 
-@pytest.mark.parametrize("stack", [USUAL, *CONTAINERS], ids=str, indirect=True)
+@pytest.mark.parametrize("stack", on([USUAL, *CONTAINERS], str(IMAGE)), indirect=True)
 def test_killed_module_leaves_nothing_behind(project: Project) -> None:
     marker, started = stubborn(project)
     call = project.start("migrate")
@@ -267,7 +269,7 @@ def test_killed_module_leaves_nothing_behind(project: Project) -> None:
     assert eventually(lambda: containers(project) == own(project))
 
 
-@pytest.mark.parametrize("stack", [IMAGE, SERVICE], ids=str, indirect=True)
+@pytest.mark.parametrize("stack", on([IMAGE, SERVICE]), indirect=True)
 def test_killed_client_leaves_nothing_behind(project: Project) -> None:
     marker, started = stubborn(project)
     call = project.start("migrate")

@@ -25,10 +25,11 @@ from ansible_collections.edusphere.platform.plugins.plugin_utils.survey import L
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from own_collections import ROOT
 
 GOOD = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 NOW = datetime.now(UTC).replace(microsecond=0)
-ROLE = Path(__file__).parents[3] / "roles" / "settings"
+ROLE = ROOT / "roles" / "settings"
 
 
 def survey(**changes: Any) -> Survey:
@@ -155,7 +156,7 @@ def test_a_stack_is_on_one_host_or_on_many(settings: dict[str, Any]) -> None:
     site = many(compose)
     assert judge(site) == ([], [])
     # What is published where, and to be held against what listens there.
-    published = {host.name: [(name, port) for name, port, _ in services(site, host)] for host in site.hosts}
+    published = {host.name: [(name, port) for name, port, _users in services(site, host)] for host in site.hosts}
     assert published == {
         "edge": [("edusphere_http_port", 80)],
         "app1": [("edusphere_front_port", 8000)],

@@ -88,7 +88,7 @@ def where(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 def test_connections_are_counted_by_worker(tmp_path: Path, where: str) -> None:
     with server(tmp_path, where, 2) as there:
-        clients = [there.connect() for _ in range(5)]
+        clients = [there.connect() for _number in range(5)]
         found = {process.pid: process.connections for process in drain.servers([there.process.pid])}
     pids = [pid for _client, pid in clients]
     expected = {pid: pids.count(pid) for pid in pids}

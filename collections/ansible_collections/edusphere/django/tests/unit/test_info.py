@@ -161,6 +161,7 @@ def test_migrations_of_each_database(project: Project) -> None:
     assert "blog.0003_more" not in found["pending"]
 
 
+@pytest.mark.exhaustive("info does not report migrations as missing that a squashed one replaces.")
 def test_squashed_migrations_are_not_missing(project: Project) -> None:
     project.migration("0002_slug", "0001_initial", "migrations.RunPython(say)")
     project.run("migrate", app_label="blog")
@@ -214,6 +215,7 @@ def test_findings_are_those_of_check_deploy(project: Project) -> None:
     assert sorted(str(finding["id"]) for finding in found) == sorted(set(printed) - {"security.W009"})
 
 
+@pytest.mark.exhaustive("info fails if a check of the project raises an exception.")
 def test_a_check_that_raises_fails_the_task(project: Project) -> None:
     project.settings("ROOT_URLCONF = 'site_.no_such_urls'")
     failed = project.fail("info")

@@ -280,6 +280,7 @@ def record_calls(stack: Stack) -> pathlib.Path:
     return called
 
 
+@pytest.mark.exhaustive("compose_service recreates a container whose image has the same name and other contents.")
 def test_another_image_under_the_same_name_recreates(stack: Stack) -> None:
     stack.write({"web": service(stack.image)})
     stack.run()
@@ -294,6 +295,7 @@ def test_another_image_under_the_same_name_recreates(stack: Stack) -> None:
     assert after.endswith("  state: running\n")
 
 
+@pytest.mark.exhaustive("compose_service brings any mixture of containers to the wanted number of up-to-date ones.")
 def test_as_many_as_wanted_and_none_stopped(stack: Stack) -> None:
     stack.write({"web": service(stack.image)})
     assert stack.predict_and_run(replicas=3)["actions"] == [
@@ -329,6 +331,18 @@ def test_a_new_release_runs_beside_the_old_one_until_that_is_retired(stack: Stac
     assert {name: stack.starts()[name] for name in first} == first
     split = done["services"]["web"]
     assert [[entry["number"] for entry in split[key]] for key in ("current", "outdated")] == [[3, 4], [1, 2]]
+    assert stack.predict_and_run(environment=new, replicas=2, state="retired")["actions"] == [
+        "remove web-1",
+        "remove web-2",
+    ]
+
+
+@pytest.mark.exhaustive("compose_service retires surplus, half-made and stopped containers with the old release.")
+def test_what_goes_with_the_old_release(stack: Stack) -> None:
+    stack.write({"web": service(stack.image, environment={"RELEASE": "${RELEASE}"})})
+    old, new = {"RELEASE": "1"}, {"RELEASE": "2"}
+    stack.run(environment=old, replicas=2)
+    stack.run(environment=new, replicas=2, beside=True)
     retired = {"environment": new, "state": "retired", "replicas": 1}
     # A surplus goes, and what was left half-made.
     docker("create", *(f"--label={label}" for label in of_compose(stack, "web", 9)), stack.image)
@@ -370,7 +384,18 @@ def test_a_release_that_never_gets_healthy_leaves_the_old_one_alone(stack: Stack
         *(f"line {number}" for number in range(11, 31)),
     ]
     assert stack.starts() == before
-    # Without beside it is in the old one's place.
+
+
+@pytest.mark.exhaustive(
+    "A container that is not healthy is up to date, waited for again, and replaced by the old release."
+)
+def test_a_release_that_never_gets_healthy_is_in_the_old_ones_place(stack: Stack) -> None:
+    """Without beside."""
+    test = 'test "$$RELEASE" = 1'
+    stack.write({"web": service(stack.image, environment={"RELEASE": "${RELEASE}"}, healthcheck=healthy(test))})
+    stack.run(environment={"RELEASE": "1"})
+    before = stack.starts()
+    ill = {"environment": {"RELEASE": "2"}, "timeout": 2}
     assert "did not get healthy" in stack.fail(**ill)
     assert stack.ids()["web-1"] != before["web-1"][0]
     # It is up to date, and waited for.
@@ -379,6 +404,7 @@ def test_a_release_that_never_gets_healthy_leaves_the_old_one_alone(stack: Stack
     assert stack.predict_and_run(environment={"RELEASE": "1"})["actions"] == ["recreate web-1"]
 
 
+@pytest.mark.exhaustive("If one of several new containers does not get healthy, compose_service removes all of them.")
 def test_of_several_that_did_not_all_get_healthy_none_is_left(stack: Stack) -> None:
     """Nobody would ask it."""
     script = "mkdir /shared/$$RELEASE && touch /tmp/first; exec sleep infinity"
@@ -398,6 +424,7 @@ def test_of_several_that_did_not_all_get_healthy_none_is_left(stack: Stack) -> N
     assert stack.starts() == before
 
 
+@pytest.mark.exhaustive("compose_service runs the health check itself where the engine would first do so in an hour.")
 @pytest.mark.parametrize("form", ["CMD", "CMD-SHELL"])
 def test_nobody_waits_for_the_engine_to_ask(stack: Stack, form: str) -> None:
     """Its first look at a container is an hour away."""
@@ -418,7 +445,18 @@ def test_nobody_waits_for_the_engine_to_ask(stack: Stack, form: str) -> None:
     assert ill.startswith("web: did not get healthy within 1 s")
 
 
-@pytest.mark.parametrize("restart", ["no", "always"])
+@pytest.mark.parametrize(
+    "restart",
+    [
+        "no",
+        pytest.param(
+            "always",
+            marks=pytest.mark.exhaustive(
+                "compose_service says that a container that is restarted again and again does not stay up."
+            ),
+        ),
+    ],
+)
 def test_a_container_that_ends_is_no_running_one(stack: Stack, restart: str) -> None:
     ends = service(stack.image, command=["sh", "-c", "echo last words; exit 3"], restart=restart)
     del ends["healthcheck"]
@@ -430,7 +468,14 @@ def test_a_container_that_ends_is_no_running_one(stack: Stack, restart: str) -> 
     assert message.splitlines()[-1] == "last words"
 
 
-@pytest.mark.parametrize("then", ["at once", "after the engine has ended what it was told"])
+@pytest.mark.exhaustive("compose_service repairs what a killed run left of a container that was to be recreated.")
+@pytest.mark.parametrize(
+    "then",
+    [
+        "at once",
+        "after the engine has ended what it was told",
+    ],
+)
 def test_a_run_that_is_killed_is_repaired_by_the_next(stack: Stack, then: str) -> None:
     # It takes its time to stop.
     stubborn = service(stack.image, command=["sh", "-c", "trap '' TERM; while :; do sleep 1; done"])
@@ -453,17 +498,36 @@ def test_a_run_that_is_killed_is_repaired_by_the_next(stack: Stack, then: str) -
     assert stack.predict_and_run(environment={"RELEASE": "2"})["actions"] == []
 
 
-def test_files_are_read_again_where_they_have_not_been(stack: Stack) -> None:
+def reader(stack: Stack) -> tuple[pathlib.Path, dict[str, Any]]:
+    """Write a service that reads a file, which holds "one"; return the file and the parameters for its reload."""
     site = stack.directory / "conf/site"
     site.parent.mkdir()
     site.write_text("one\n")
     web = service(stack.image, init=False, command=["bash", "-c", READER.replace("$", "$$")])
     stack.write({"web": {**web, "volumes": ["./conf:/conf:ro"]}})
-    reload = {
+    return site, {
         "reload_on": [str(site.parent)],
         "reload_command": ["bash", "-c", "kill -HUP 1"],
         "validate_command": ["bash", "-c", "echo it is $(cat /conf/site) >&2; ! grep -q wrong /conf/site"],
     }
+
+
+def test_a_changed_file_is_read_again(stack: Stack) -> None:
+    site, reload = reader(stack)
+    stack.run(**reload)
+    site.write_text("wrong\n")
+    assert stack.fail(**reload).endswith("so nothing was reloaded:\nit is wrong")
+    assert stack.logs("web-1") == "one\n"
+    site.write_text("two\n")
+    assert stack.predict_and_run(**reload)["actions"] == ["reload web"]
+    assert eventually(lambda: stack.logs("web-1") == "one\ntwo\n")
+
+
+@pytest.mark.exhaustive(
+    "compose_service reloads a file exactly where it has not been read: after reboots, failures and lost records."
+)
+def test_files_are_read_again_where_they_have_not_been(stack: Stack) -> None:
+    site, reload = reader(stack)
     # One that is made now reads them by itself.
     assert stack.predict_and_run(**reload)["actions"] == [CREATED, "create web-1"]
     assert stack.logs("web-1") == "one\n"
@@ -490,7 +554,7 @@ def test_files_are_read_again_where_they_have_not_been(stack: Stack) -> None:
     assert eventually(lambda: stack.logs("web-1").endswith("four\n"))
     # What is wrong is not read, and not forgotten.
     site.write_text("wrong\n")
-    for _ in range(2):
+    for _attempt in range(2):
         message = stack.fail(**reload)
         assert message.endswith("so nothing was reloaded:\nit is wrong")
     assert stack.logs("web-1").endswith("four\n")
@@ -513,8 +577,7 @@ def test_what_is_read_at_the_start_alone_takes_a_restart(stack: Stack) -> None:
     web = service(stack.image, init=False, command=["bash", "-c", READER.replace("$", "$$")])
     stack.write({"web": {**web, "volumes": ["./conf:/conf:ro"]}})
     restart = {"restart_on": [str(site.parent)]}
-    assert stack.predict_and_run(**restart)["actions"] == [CREATED, "create web-1"]
-    assert stack.predict_and_run(**restart)["actions"] == []
+    stack.run(**restart)
     before = stack.ids()
     site.write_text("two\n")
     done = stack.predict_and_run(**restart)
@@ -523,12 +586,18 @@ def test_what_is_read_at_the_start_alone_takes_a_restart(stack: Stack) -> None:
     assert (web_1["running"], web_1["health"]) == (True, "healthy")
     assert stack.logs("web-1") == "one\ntwo\n"
     assert stack.ids() == before
-    assert stack.predict_and_run(**restart)["actions"] == []
     assert stack.check(**restart, restart_pending=True)["actions"] == ["restart web"]
-    # One that does not come up again says why.
+
+
+@pytest.mark.exhaustive("compose_service says why a container that it restarted did not come up again.")
+def test_one_that_does_not_come_up_again_says_why(stack: Stack) -> None:
+    site = stack.directory / "conf/site"
+    site.parent.mkdir()
+    site.write_text("one\n")
+    restart = {"restart_on": [str(site.parent)]}
     picky = ["bash", "-c", "! grep wrong /conf/site && exec sleep 300"]
-    stack.write({"web": {**web, "init": True, "volumes": ["./conf:/conf:ro"], "command": picky}})
-    assert stack.run(**restart)["actions"] == ["recreate web-1"]
+    stack.write({"web": service(stack.image, command=picky, volumes=["./conf:/conf:ro"])})
+    stack.run(**restart)
     site.write_text("wrong\n")
     message = stack.fail(**restart)
     assert "web: ended with status 1" in message
@@ -642,6 +711,7 @@ def test_images_that_are_not_there(stack: Stack) -> None:
     assert stack.ids() == {}
 
 
+@pytest.mark.exhaustive("compose_service says which container could not publish a port that is taken.")
 def test_a_taken_port_is_said_to_be(stack: Stack) -> None:
     with contextlib.closing(socket.socket()) as listener:
         listener.bind(("127.0.0.1", 0))
@@ -698,6 +768,7 @@ def test_parameters_that_do_not_go_together(stack: Stack, check: bool) -> None:
     assert stack.ids() == {}
 
 
+@pytest.mark.exhaustive("compose_service takes the project's name as a parameter.")
 def test_a_name_that_is_given(stack: Stack) -> None:
     stack.write({"web": service(stack.image, container_name=f"{stack.name}-fixed")})
     assert stack.predict_and_run()["actions"] == [CREATED, "create fixed"]

@@ -13,11 +13,12 @@ from typing import Any
 
 import yaml
 
-COLLECTION = pathlib.Path(__file__).parents[3] / "collections/ansible_collections/edusphere/django"
+COLLECTION = pathlib.Path(__file__).parents[2]
 MODULES = sorted(path.stem for path in (COLLECTION / "plugins/modules").glob("*.py"))
 # What work in a checkout leaves lying about.
 LITTER = [
     "tests/output/junit/report.xml",
+    "tests/unit/conftest.py",
     ".mypy_cache/3.11/cache.json",
     ".ruff_cache/cache",
     "changelogs/.plugin-cache.yaml",

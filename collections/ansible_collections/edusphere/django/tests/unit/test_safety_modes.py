@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import psycopg2.errors
 import pytest
 
-from .conftest import HOST_STACKS, POSTGRES
+from .conftest import HOST_STACKS, POSTGRES, on
 
 if TYPE_CHECKING:
     from .conftest import Project
 
-on_the_host = pytest.mark.parametrize("stack", HOST_STACKS, ids=str, indirect=True)
+on_the_host = pytest.mark.parametrize("stack", on(HOST_STACKS), indirect=True)
 ADD = "migrations.AddField('article', 'body', models.TextField(null=True))"
 REMOVE = "migrations.RemoveField('article', 'title')"
 PYTHON = "migrations.RunPython(lambda apps, editor: None)"
@@ -103,6 +103,7 @@ def test_empty_database_is_not_judged(project: Project) -> None:
     assert done["safety"]["not_judged"]["default"].startswith("no migration has been applied to it yet")
 
 
+@pytest.mark.exhaustive("A refusal for one of several databases keeps migrate from all of them.")
 def test_one_of_several_databases_refuses_for_all(project: Project) -> None:
     project.add_database("other")
     project.run("migrate", database="other")
@@ -135,7 +136,16 @@ def test_migration_that_has_been_reviewed(
         assert "incompatible (reviewed: it changes what the texts mean)" in refused(project)["msg"]
 
 
-@pytest.mark.parametrize("declared", ["compatible", "compatible: ", "fine: really", True])
+@pytest.mark.parametrize(
+    "declared",
+    [
+        "compatible",
+        *(
+            pytest.param(declared, marks=pytest.mark.exhaustive("migrate refuses any declaration without a reason."))
+            for declared in ("compatible: ", "fine: really", True)
+        ),
+    ],
+)
 def test_declaration_that_says_nothing(project: Project, declared: Any) -> None:
     project.migrate()
     project.migration("0002_title", "0001_initial", REMOVE, deployment_safety=declared)
@@ -146,6 +156,7 @@ def test_declaration_that_says_nothing(project: Project, declared: Any) -> None:
         )
 
 
+@pytest.mark.exhaustive("The safety judgement takes a backward migration for what it does backwards.")
 @on_the_host
 def test_way_back_is_judged_by_what_it_does(project: Project) -> None:
     project.migration("0002_body", "0001_initial", ADD)
@@ -168,6 +179,7 @@ def test_way_back_is_judged_by_what_it_does(project: Project) -> None:
     ]
 
 
+@pytest.mark.exhaustive("The safety judgement leaves out migrations that are only recorded.")
 def test_what_is_only_recorded_is_not_judged(project: Project) -> None:
     project.migrate()
     project.migration("0002_title", "0001_initial", REMOVE)
@@ -209,9 +221,23 @@ INDEX = "migrations.AddIndex('article', models.Index(fields=['title'], name='tit
     ("operation", "why"),
     [
         (INDEX, "the index title is built"),
-        ("migrations.AlterField('article', 'title', models.CharField(max_length=20, db_index=True))", "an index on"),
-        ("migrations.AddField('article', 'n', models.IntegerField(null=True, db_index=True))", "an index on"),
-        ("migrations.AlterField('article', 'number', models.BigIntegerField(null=True))", "the table is rewritten"),
+        *(
+            pytest.param(
+                *each,
+                marks=pytest.mark.exhaustive("migrate refuses to lock a large table, whatever operation does so."),
+            )
+            for each in (
+                (
+                    "migrations.AlterField('article', 'title', models.CharField(max_length=20, db_index=True))",
+                    "an index on",
+                ),
+                ("migrations.AddField('article', 'n', models.IntegerField(null=True, db_index=True))", "an index on"),
+                (
+                    "migrations.AlterField('article', 'number', models.BigIntegerField(null=True))",
+                    "the table is rewritten",
+                ),
+            )
+        ),
     ],
     ids=["index", "db_index", "new_column_with_index", "type"],
 )
@@ -239,6 +265,7 @@ def insert(project: Project) -> None:
         cursor.execute("INSERT INTO blog_article (title) VALUES ('meanwhile')")
 
 
+@pytest.mark.exhaustive("While migrate builds an index, others can't write: the verdict on it is right.")
 def test_index_keeps_others_from_writing(project: Project) -> None:
     project.migrate()
     fill(project)
@@ -259,6 +286,7 @@ def test_index_keeps_others_from_writing(project: Project) -> None:
 UPSERT = "INSERT INTO blog_article (id, title) VALUES (1, 'x') ON CONFLICT (title) DO UPDATE SET title = 'x'"
 
 
+@pytest.mark.exhaustive("The verdicts on replaced constraints are what happens to an upsert meanwhile.")
 @pytest.mark.parametrize("atomic", [True, False])
 def test_upsert_while_its_constraint_is_replaced(project: Project, atomic: bool) -> None:
     """As the autodetector orders it, the old one goes first, which others see unless it is one transaction."""
@@ -284,6 +312,7 @@ def test_upsert_while_its_constraint_is_replaced(project: Project, atomic: bool)
     project.sql(UPSERT)
 
 
+@pytest.mark.exhaustive("While an index is built concurrently, others can write: the verdict on it is right.")
 def test_index_that_is_built_concurrently_does_not(project: Project) -> None:
     project.migrate()
     fill(project)

@@ -2,6 +2,7 @@
 
 Most tests run on one stack, the long-term release of Django on PostgreSQL. What is marked ``every_stack`` runs on each,
 and what is marked ``every_django`` on each but the other ways into a container: test_transport.py is about these.
+`make test` runs these on the usual stack, and on those that the mark names; the others are exhaustive.
 """
 
 from __future__ import annotations
@@ -26,8 +27,13 @@ from typing import Any
 import psycopg2
 import psycopg2.extensions
 import pytest
+from depth import pytest_collection_modifyitems
 from engine import ROOT, docker, only_one
 from modules import Call
+from unit_fixtures import client, host_image
+
+# Fixtures and a hook that pytest finds here.
+__all__ = ["client", "host_image", "pytest_collection_modifyitems"]
 
 ROLE = "project"
 # Every test logs in with it: each of these characters means something to a shell, systemd, Compose, SQL or a URL.
@@ -201,11 +207,32 @@ def run_uv(*arguments: str, **variables: str) -> None:
     subprocess.run([uv, "--quiet", *arguments], env={**os.environ, **settings, **variables}, check=True)
 
 
+def on(stacks: list[Stack], *quick: str) -> list[Any]:
+    """Return parameters for ``stack``: the usual one or else the first, those named, and the others as exhaustive."""
+    usual = USUAL if USUAL in stacks else stacks[0]
+    return [
+        pytest.param(
+            stack, id=str(stack), marks=[] if stack == usual or str(stack) in quick else [exhaustive_on(stack)]
+        )
+        for stack in stacks
+    ]
+
+
+def exhaustive_on(stack: Stack) -> pytest.MarkDecorator:
+    """Return the mark of a test that shows on one more stack what `make test` shows on another."""
+    database = {"postgresql": "PostgreSQL", "sqlite3": "SQLite"}[stack.engine]
+    place = {"": "", "container": " in a running container", "image": " in a container of an image"}
+    place["compose_service"] = " in a container of a Compose service"
+    return pytest.mark.exhaustive(
+        f"The modules of edusphere.django do the same with Django {stack.django} and {database}{place[stack.place]}."
+    )
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test on all the stacks that its mark stands for."""
-    for mark, stacks in MARKED.items():
-        if metafunc.definition.get_closest_marker(mark):
-            metafunc.parametrize("stack", stacks, ids=str, indirect=True)
+    for name, stacks in MARKED.items():
+        if mark := metafunc.definition.get_closest_marker(name):
+            metafunc.parametrize("stack", on(stacks, *mark.args), indirect=True)
 
 
 @pytest.fixture
@@ -493,7 +520,8 @@ class Project:
             if not pathlib.Path(name).exists():
                 yield lambda _statement, *_parameters: []
                 return
-            with contextlib.closing(sqlite3.connect(name)) as file, file:
+            file = sqlite3.connect(name)
+            with contextlib.closing(file), file:
                 yield lambda statement, *parameters: file.execute(statement, parameters).fetchall()
             return
         with contextlib.closing(self.cluster.connect(name)) as connection, connection.cursor() as cursor:

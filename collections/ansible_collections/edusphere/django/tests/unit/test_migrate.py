@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .conftest import HOST_STACKS, POSTGRES, SQLITE
+from .conftest import HOST_STACKS, POSTGRES, SQLITE, on
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from .conftest import Project
 
-on_the_host = pytest.mark.parametrize("stack", HOST_STACKS, ids=str, indirect=True)
+on_the_host = pytest.mark.parametrize("stack", on(HOST_STACKS), indirect=True)
 ADD_BODY = "migrations.AddField('article', 'body', models.TextField(default=''))"
 ADD_DATE = "migrations.AddField('article', 'date', models.DateField(null=True))"
 
@@ -32,7 +32,7 @@ def rows(project: Project) -> set[str]:
     return {f"{app}.{name}" for app, name in project.sql("SELECT app, name FROM django_migrations")}
 
 
-@pytest.mark.every_stack
+@pytest.mark.every_stack("4.2-postgresql")
 def test_check_mode_predicts_the_run(project: Project) -> None:
     project.migration("0002_body", "0001_initial", ADD_BODY)
     done = project.predict_and_run("migrate")
@@ -48,6 +48,7 @@ def test_check_mode_predicts_the_run(project: Project) -> None:
     assert project.sql("SELECT 1 FROM auth_permission WHERE codename = 'add_article'")
 
 
+@pytest.mark.exhaustive("migrate plans only the migrations that a second release brings.")
 def test_only_what_is_new_is_planned(project: Project) -> None:
     project.migrate()
     project.migration("0002_body", "0001_initial", ADD_BODY)
@@ -80,6 +81,7 @@ def test_one_app_to_a_target_and_back(project: Project) -> None:
     assert "blog.0001_initial" in done["pending"]
 
 
+@pytest.mark.exhaustive("migrate with fake records migrations and does not run them.")
 def test_fake_records_only(project: Project) -> None:
     done = project.predict_and_run("migrate", app_label="blog", fake=True)
     assert done["applied"][0]["fake"] is True
@@ -93,6 +95,7 @@ def test_fake_initial_takes_over_existing_tables(project: Project) -> None:
     assert done["applied"][0]["fake"] is True
 
 
+@pytest.mark.exhaustive("migrate records a squashed migration where all that it replaces is applied.")
 def test_squashed_migration_is_recorded(project: Project) -> None:
     project.migration("0002_body", "0001_initial", ADD_BODY)
     project.run("migrate")
@@ -131,7 +134,14 @@ def test_failure_in_the_middle(project: Project) -> None:
     assert ids(project.predict_and_run("migrate")["applied"]) == ["blog.0003_bad", "blog.0004_date"]
 
 
-@pytest.mark.parametrize("end", ["raise RuntimeError('no signal')", "os.kill(os.getpid(), 9)"])
+@pytest.mark.exhaustive("migrate sends the signals again that a run failed in after its last migration.")
+@pytest.mark.parametrize(
+    "end",
+    [
+        "raise RuntimeError('no signal')",
+        "os.kill(os.getpid(), 9)",
+    ],
+)
 def test_run_that_ended_in_its_signals_is_resumed(project: Project, end: str) -> None:
     project.settings("INSTALLED_APPS[INSTALLED_APPS.index('blog')] = 'blog.apps.Blog'")
     project.write(
@@ -166,6 +176,7 @@ def test_run_that_ended_in_its_signals_is_resumed(project: Project, end: str) ->
     assert project.sql("SELECT count(*) FROM blog_article") == [(1,)]
 
 
+@pytest.mark.exhaustive("Of eight runs of migrate at once, one applies each migration.")
 def test_eight_processes_at_once_apply_each_migration_once(project: Project) -> None:
     project.migrate()
     # All eight are there when each of them has a session for the lock besides its own.
@@ -216,6 +227,7 @@ def test_lock_held_for_too_long(project: Project) -> None:
     assert not project.run("migrate", lock_wait=0)["changed"]
 
 
+@pytest.mark.exhaustive("A run of migrate that its timeout stopped says how far it got, and the next run finishes.")
 def test_stopped_by_the_timeout_then_converges(project: Project) -> None:
     project.migrate()
     project.migration("0002_body", "0001_initial", ADD_BODY)
@@ -243,7 +255,13 @@ def test_stopped_by_the_timeout_then_converges(project: Project) -> None:
         ({"migration_name": "0001"}, "migration_name: also give the app_label whose migration it is"),
     ],
 )
-@pytest.mark.parametrize("check", [True, False])
+@pytest.mark.parametrize(
+    "check",
+    [
+        True,
+        pytest.param(False, marks=pytest.mark.exhaustive("A run of migrate refuses wrong targets as check mode does.")),
+    ],
+)
 def test_bad_targets(project: Project, arguments: dict[str, str], message: str, check: bool) -> None:
     before = project.state()
     assert project.fail("migrate", check=check, **arguments)["msg"] == message
@@ -302,6 +320,7 @@ def test_checks_of_the_project_fail_before_anything_is_done(project: Project) ->
     assert not project.run("migrate")["changed"]
 
 
+@pytest.mark.exhaustive("A run of migrate that failed before its first migration is not reported as resumed.")
 def test_run_that_failed_before_its_first_migration_is_not_resumed(project: Project) -> None:
     project.migrate()
     project.migration("0002_body", "0001_initial", ADD_BODY)
@@ -339,6 +358,7 @@ def test_a_backward_migration_is_a_change(project: Project) -> None:
     assert done["plan"][0]["operations"] == ["Undo Add field body to article"]
 
 
+@pytest.mark.exhaustive("migrate says which migration has no way back, before it does anything.")
 def test_no_way_back(project: Project) -> None:
     project.migration("0002_sql", "0001_initial", "migrations.RunSQL('SELECT 1')")
     project.migration("0003_body", "0002_sql", ADD_BODY)
@@ -376,6 +396,7 @@ def test_several_databases(project: Project) -> None:
     assert done["pending"] == ["blog.0002_body"]
 
 
+@pytest.mark.exhaustive("migrate says which of several databases failed, and what was done on the others.")
 def test_failure_on_one_of_several_databases(project: Project) -> None:
     project.add_database("other")
     project.run("migrate", database="all")
@@ -388,6 +409,7 @@ def test_failure_on_one_of_several_databases(project: Project) -> None:
     assert "already exists" in failed["msg"]
 
 
+@pytest.mark.exhaustive("migrate creates the tables of apps without migrations with run_syncdb.")
 @on_the_host
 def test_apps_without_migrations(project: Project) -> None:
     project.write("polls/__init__.py", "")
@@ -427,6 +449,7 @@ def test_prune(project: Project) -> None:
     assert "blog.0002_body" not in rows(project)
 
 
+@pytest.mark.exhaustive("migrate refuses to prune migrations that a squashed one still replaces.")
 def test_prune_what_is_replaced_still(project: Project) -> None:
     project.migrate()
     initial = project.directory / "blog/migrations/0001_initial.py"
@@ -448,6 +471,7 @@ def test_all_bad_parameters_at_once(project: Project) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.exhaustive("migrate names a migration that can't be imported.")
 def test_broken_migration(project: Project) -> None:
     project.migrate()
     project.write("blog/migrations/0002_broken.py", "import no_such_module")
@@ -459,6 +483,7 @@ def test_broken_migration(project: Project) -> None:
     assert "0002_broken.py, line 1" in project.fail("migrate")["msg"]
 
 
+@pytest.mark.exhaustive("migrate plans and applies a migration that merges two branches.")
 def test_merge_migration(project: Project) -> None:
     project.migrate()
     project.migration("0002_body", "0001_initial", ADD_BODY)
@@ -477,6 +502,7 @@ def test_merge_migration(project: Project) -> None:
     assert sorted(ids(done["applied"])) == ["blog.0002_body", "blog.0002_date", "blog.0003_merge"]
 
 
+@pytest.mark.exhaustive("migrate works in a project with a user model of its own.")
 @on_the_host
 def test_custom_user_model(project: Project) -> None:
     project.write("people/__init__.py", "")
@@ -518,6 +544,7 @@ def test_no_rights(project: Project) -> None:
     assert failed["pending"] == ["blog.0002_new"]
 
 
+@pytest.mark.exhaustive("migrate says which database does not answer when its server is down.")
 def test_server_that_is_down(project: Project) -> None:
     project.environment["DB_HOST"] = "/nowhere"
     failed = project.fail("migrate")
@@ -527,6 +554,7 @@ def test_server_that_is_down(project: Project) -> None:
     assert project.run("migrate", check=True)["unknown"]
 
 
+@pytest.mark.exhaustive("After a kill in the middle of a migration, the next run of migrate finishes.")
 def test_killed_in_the_middle_then_converges(project: Project) -> None:
     project.migrate()
     project.migration("0002_body", "0001_initial", ADD_BODY)
@@ -539,6 +567,7 @@ def test_killed_in_the_middle_then_converges(project: Project) -> None:
     assert ids(project.predict_and_run("migrate")["applied"]) == ["blog.0003_killed"]
 
 
+@pytest.mark.exhaustive("migrate says what a failed migration that is not atomic may have left behind.")
 def test_failure_of_what_is_not_atomic(project: Project) -> None:
     project.migrate()
     project.migration("0002_body", "0001_initial", ADD_BODY + ", migrations.RunSQL('TABLE x')", atomic=False)
@@ -553,6 +582,7 @@ def test_failure_of_what_is_not_atomic(project: Project) -> None:
     assert failed["pending"] == ["blog.0002_body"]
 
 
+@pytest.mark.exhaustive("migrate shows the SQL of its plan in diff mode.")
 def test_sql_of_the_plan(project: Project) -> None:
     project.migrate()
     project.migration("0002_body", "0001_initial", f"{ADD_BODY}, migrations.RunPython(say)")
@@ -569,6 +599,7 @@ def test_sql_of_the_plan(project: Project) -> None:
     assert "sql" not in project.run("migrate", check=True, fake=True)["plan"][0]
 
 
+@pytest.mark.exhaustive("migrate names in its plan the migrations that fake_initial only records.")
 def test_fake_initial_is_in_the_plan(project: Project) -> None:
     project.sql("CREATE TABLE blog_article (id bigserial PRIMARY KEY, title varchar(20))")
     plan = project.run("migrate", check=True, fake_initial=True)["plan"]
@@ -615,7 +646,16 @@ def test_migration_makes_way_for_a_long_query(project: Project) -> None:
     assert not project.run("migrate")["changed"]
 
 
-@pytest.mark.parametrize(("atomic", "retries"), [(True, 2), (False, 0)])
+@pytest.mark.parametrize(
+    ("atomic", "retries"),
+    [
+        (True, 2),
+        pytest.param(
+            *(False, 0),
+            marks=pytest.mark.exhaustive("migrate does not try a migration again that is not atomic."),
+        ),
+    ],
+)
 def test_long_query_that_does_not_end(project: Project, atomic: bool, retries: int) -> None:
     project.migrate()
     project.migration("0002_body", "0001_initial", ADD_BODY, atomic=atomic)
@@ -628,6 +668,7 @@ def test_long_query_that_does_not_end(project: Project, atomic: bool, retries: i
     assert ids(project.predict_and_run("migrate")["applied"]) == ["blog.0002_body"]
 
 
+@pytest.mark.exhaustive("The time limits of migrate hold in every session that the project opens.")
 def test_limits_hold_in_every_session(project: Project) -> None:
     project.settings(
         """
@@ -667,6 +708,7 @@ def test_statement_that_takes_too_long(project: Project) -> None:
     assert failed["retries"] == []
 
 
+@pytest.mark.exhaustive("migrate sets no time limit on an index that is built concurrently.")
 def test_index_is_built_concurrently_for_as_long_as_it_takes(project: Project) -> None:
     project.migrate()
     project.migration(

@@ -39,7 +39,7 @@ def collected(project: Project) -> dict[str, bytes]:
     return tree(project.directory / "collected")
 
 
-@pytest.mark.every_stack
+@pytest.mark.every_stack("4.2-postgresql")
 def test_check_mode_predicts_the_run(site: Project) -> None:
     done = site.predict_and_run("collectstatic")
     assert done["copied"] == ["app.js", "css/site.css", "img/dot.png"]
@@ -50,6 +50,7 @@ def test_check_mode_predicts_the_run(site: Project) -> None:
     assert [line.split()[0] for line in done["diff"]["after"].splitlines()] == done["copied"]
 
 
+@pytest.mark.exhaustive("collectstatic reports ten new files as ten.")
 def test_ten_new_files_are_a_change(site: Project) -> None:
     site.run("collectstatic")
     for number in range(10):
@@ -101,6 +102,7 @@ def test_manifest_storage_is_predicted_by_name(site: Project) -> None:
     assert set(done["stale"]) < set(collected(site))
 
 
+@pytest.mark.exhaustive("The first run of collectstatic with a manifest storage is a change, though no file is copied.")
 def test_first_post_processing_is_a_change(site: Project) -> None:
     site.run("collectstatic")
     site.settings(MANIFEST)
@@ -172,7 +174,11 @@ def served(project: Project) -> dict[str, bytes]:
     ("settings", "what"),
     [
         ("MEDIA_ROOT = os.path.join(STATIC_ROOT, 'media')", "MEDIA_ROOT"),
-        ("STATIC_ROOT = os.path.dirname(os.path.dirname(__file__))", "the project itself, the sources in"),
+        pytest.param(
+            "STATIC_ROOT = os.path.dirname(os.path.dirname(__file__))",
+            "the project itself, the sources in",
+            marks=pytest.mark.exhaustive("collectstatic refuses to prune where STATIC_ROOT is the project itself."),
+        ),
     ],
 )
 def test_pruning_never_takes_what_was_not_collected(site: Project, settings: str, what: str) -> None:
@@ -188,6 +194,9 @@ def test_pruning_never_takes_what_was_not_collected(site: Project, settings: str
     site.predict_and_run("collectstatic")
 
 
+@pytest.mark.exhaustive(
+    "After a kill at any of its seven steps, collectstatic serves one release whole, and the next run finishes."
+)
 def test_killed_anywhere_then_converges(site: Project) -> None:
     site.settings(MANIFEST + KILL)
     arguments: dict[str, Any] = {"prune": True, "keep_releases": 2}
@@ -221,7 +230,20 @@ def test_killed_anywhere_then_converges(site: Project) -> None:
     assert states == ["old"] * 5 + ["\x89PNG 2"] * 2
 
 
-@pytest.mark.parametrize(("kill", "live"), [("3", "one"), ("4", "two")], ids=["before the manifest", "after it"])
+@pytest.mark.parametrize(
+    ("kill", "live"),
+    [
+        pytest.param("3", "one", id="before the manifest"),
+        pytest.param(
+            "4",
+            "two",
+            id="after it",
+            marks=pytest.mark.exhaustive(
+                "A run of collectstatic that was killed after it wrote the manifest counts as a release."
+            ),
+        ),
+    ],
+)
 def test_killed_and_then_another_release(site: Project, kill: str, live: str) -> None:
     """What is served after a run that was killed counts as a release, whichever it is."""
     site.settings(MANIFEST + KILL)
@@ -233,6 +255,7 @@ def test_killed_and_then_another_release(site: Project, kill: str, live: str) ->
     assert {"three", live} <= release(site, "three", keep_releases=2)
 
 
+@pytest.mark.exhaustive("collectstatic removes the half-written files of a killed run when it has nothing else to do.")
 def test_what_a_killed_run_left_behind_goes(site: Project) -> None:
     site.settings(KILL)
     site.fail("collectstatic", environment={**site.environment, "KILL": "1"})
@@ -281,6 +304,7 @@ def test_settings_of_a_stock_storage_are_kept(site: Project) -> None:
     assert ours == theirs
 
 
+@pytest.mark.exhaustive("collectstatic foretells the files that a storage makes by itself.")
 def test_storage_that_makes_files_of_its_own(site: Project) -> None:
     """Compressed copies, and originals that go away, as WhiteNoise's storage has them."""
     site.settings(OWN)
@@ -306,6 +330,7 @@ def test_storage_that_makes_files_of_its_own(site: Project) -> None:
     assert len([name for name in collected(site) if name.endswith(".gz")]) == 3
 
 
+@pytest.mark.exhaustive("collectstatic finds nothing to do with a storage that rewrites the contents of files.")
 def test_storage_that_changes_contents(site: Project) -> None:
     site.settings(OWN)
     site.write(
@@ -323,6 +348,7 @@ def test_storage_that_changes_contents(site: Project) -> None:
     assert collected(site)["app.js"] == b"ALERT(1)\n"
 
 
+@pytest.mark.exhaustive("collectstatic reports a path that two apps have, and no change for it.")
 def test_duplicate_path_is_no_change(site: Project) -> None:
     site.run("collectstatic")
     site.settings(
@@ -374,12 +400,14 @@ def test_names_that_lead_out_are_refused(site: Project) -> None:
     assert site.state() == before
 
 
+@pytest.mark.exhaustive("collectstatic leaves out the files that Django's own command ignores.")
 def test_ignored_files(site: Project) -> None:
     site.write("blog/static/.hidden", "by Django's default")
     done = site.predict_and_run("collectstatic", ignore=["*.js", "img"])
     assert done["copied"] == ["css/site.css"]
 
 
+@pytest.mark.exhaustive("collectstatic copies files whose names are not ASCII.")
 def test_names_that_are_not_ascii(site: Project) -> None:
     site.write("blog/static/Grüße ☃.txt", "hello\n")
     site.write(os.fsdecode(b"blog/static/caf\xe9.txt"), "in the encoding of a bygone age\n")
@@ -391,6 +419,7 @@ def test_names_that_are_not_ascii(site: Project) -> None:
         assert collected(site)[os.fsdecode(b"caf\xe9.txt")].startswith(b"in the")
 
 
+@pytest.mark.exhaustive("collectstatic copies what links lead to, and replaces links in its way.")
 def test_links(site: Project) -> None:
     static = site.directory / "blog/static"
     real = site.write("real/dir/a.txt", "a\n").parent
@@ -417,6 +446,7 @@ def test_links(site: Project) -> None:
         assert "blog/static/broken" in site.fail("collectstatic", check=check)["msg"]
 
 
+@pytest.mark.exhaustive("collectstatic copies five thousand files, and finds the one that changed among them.")
 def test_five_thousand_files(site: Project) -> None:
     for number in range(5000):
         site.write(f"blog/static/many/{number % 50}/{number}.txt", f"{number}\n")
@@ -437,6 +467,7 @@ def test_what_is_in_the_way_is_told_at_once(site: Project) -> None:
     assert site.state() == before
 
 
+@pytest.mark.exhaustive("collectstatic refuses a directory that it can't write to before it writes the first file.")
 def test_read_only_directory(site: Project) -> None:
     """What needs nothing written works; anything else is refused before the first file."""
     # Even where the tests run as root, the project may not write to a directory without the permission to do so.
@@ -486,6 +517,15 @@ def test_files_of_the_last_releases_are_kept(site: Project) -> None:
     record = site.directory / "collected/.edusphere-collectstatic.json"
     assert record.stat().st_mode & 0o777 == 0o600
     assert release(site, "three", keep_releases=2) == {"two", "three"}
+
+
+@pytest.mark.exhaustive(
+    "collectstatic keeps the right releases after rollbacks, runs without pruning and lower limits."
+)
+def test_which_releases_are_the_last(site: Project) -> None:
+    site.settings(MANIFEST)
+    for content in ("two", "three"):
+        release(site, content, keep_releases=2)
     # A rollback makes the old one the newest, and is no further one.
     assert release(site, "two", keep_releases=2) == {"two", "three"}
     assert release(site, "four", keep_releases=2) == {"two", "four"}
@@ -496,7 +536,7 @@ def test_files_of_the_last_releases_are_kept(site: Project) -> None:
     # Fewer, and then none.
     assert release(site, "six", keep_releases=2) == {"five", "six"}
     assert release(site, "six") == {"six"}
-    assert not record.exists()
+    assert not (site.directory / "collected/.edusphere-collectstatic.json").exists()
 
 
 def test_damaged_record(site: Project) -> None:
@@ -542,7 +582,14 @@ def waits_for(root: pathlib.Path, module: int) -> bool:
     return False
 
 
-@pytest.mark.parametrize("own", ["pass", "url = ManifestStaticFilesStorage.url"], ids=["in memory", "aside"])
+@pytest.mark.exhaustive("collectstatic works with a manifest that a storage keeps in memory or in another place.")
+@pytest.mark.parametrize(
+    "own",
+    [
+        pytest.param("pass", id="in memory"),
+        pytest.param("url = ManifestStaticFilesStorage.url", id="aside"),
+    ],
+)
 def test_manifest_that_is_elsewhere(site: Project, own: str) -> None:
     site.settings(OWN)
     site.write(
@@ -607,6 +654,7 @@ Storage = {0}
 """
 
 
+@pytest.mark.exhaustive("collectstatic works with a storage that keeps its files in no directory.")
 def test_storage_without_a_directory(site: Project) -> None:
     site.settings(OWN)
     site.write("site_/storage.py", BUCKET.replace("{0}", "Copying"))
@@ -622,6 +670,7 @@ def test_storage_without_a_directory(site: Project) -> None:
     assert site.fail("collectstatic", prune=True)["msg"].startswith("prune: the staticfiles storage Copying does not")
 
 
+@pytest.mark.exhaustive("collectstatic works with a hashing storage that keeps its files in no directory.")
 def test_hashing_storage_without_a_directory(site: Project) -> None:
     site.settings(OWN)
     site.write("site_/storage.py", BUCKET.replace("{0}", "Hashing"))
@@ -655,6 +704,7 @@ def test_modes_of_files_and_directories(site: Project) -> None:
         assert {path.stat().st_mode & 0o777 for path in paths if path.is_file()} == {0o640}
 
 
+@pytest.mark.exhaustive("Several runs of collectstatic at once copy each file once.")
 def test_several_runs_at_once(site: Project) -> None:
     for number in range(200):
         site.write(f"blog/static/many/{number}.txt", f"{number}\n")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import socket
 import subprocess
-from pathlib import Path
 
 import pytest
 from ansible_collections.edusphere.platform.plugins.plugin_utils.survey import Listener, parse
+from own_collections import ROOT
 
-SCRIPT = Path(__file__).parents[3] / "roles" / "preflight" / "files" / "survey.sh"
+SCRIPT = ROOT / "roles/preflight/files/survey.sh"
 
 ANSWER = """\
 @@ user

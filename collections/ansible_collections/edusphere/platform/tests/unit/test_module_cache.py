@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from own_collections import ROOT
 
-ROOT = Path(__file__).parents[3]
 MODULE = """
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.{collection}.plugins.module_utils.words import WORD
@@ -85,6 +85,7 @@ class Runs:
             },
             capture_output=True,
             text=True,
+            check=False,
         )
         said = done.stdout + done.stderr
         assert bool(done.returncode) == bool(variables), said[-4000:]
@@ -131,13 +132,28 @@ def test_what_it_is_made_of_has_changed(runs: Runs) -> None:
     assert runs.run()[:2] == ("nearer other", {SAY, OTHER})
 
 
-@pytest.mark.parametrize("place", ["module_utils", "roles/some/module_utils", "home/plugins/module_utils"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "module_utils",
+        *(
+            pytest.param(
+                place,
+                marks=pytest.mark.exhaustive(
+                    f"module_cache packs again where {place} may take the place of Ansible's own."
+                ),
+            )
+            for place in ("roles/some/module_utils", "home/plugins/module_utils")
+        ),
+    ],
+)
 def test_a_folder_that_takes_the_place_of_ansibles_own(runs: Runs, place: str) -> None:
     runs.run()
     runs.write(f"{place}/anything.py", "")
     assert runs.run()[1] == {SAY, OTHER}
 
 
+@pytest.mark.exhaustive("module_cache packs a module again whose kept file is damaged.")
 def test_what_is_not_whole_is_made_anew(runs: Runs) -> None:
     runs.run()
     (path,) = runs.packed
@@ -148,6 +164,7 @@ def test_what_is_not_whole_is_made_anew(runs: Runs) -> None:
         assert len(path.read_bytes()) > 100_000
 
 
+@pytest.mark.exhaustive("module_cache does not use a directory that other users may write to.")
 def test_a_directory_that_others_may_write_to(runs: Runs) -> None:
     runs.run()
     (kept,) = runs.kept.iterdir()
@@ -158,8 +175,9 @@ def test_a_directory_that_others_may_write_to(runs: Runs) -> None:
         assert f"{path} is not this user's alone" in " ".join(said.split())
 
 
+@pytest.mark.exhaustive("Several runs of ansible-playbook at once can share the kept modules.")
 def test_runs_at_the_same_time(runs: Runs) -> None:
     with ThreadPoolExecutor() as pool:
-        assert {word for word, _, _ in pool.map(lambda _: runs.run(), range(3))} == {"first other"}
+        assert {word for word, _packed, _said in pool.map(lambda _number: runs.run(), range(3))} == {"first other"}
     assert len(runs.packed) == 1
     assert runs.run()[1] == {OTHER}
