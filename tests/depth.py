@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
 
 Case = TypeVar("Case")
+Test = TypeVar("Test", bound=Callable[..., None])
 EXHAUSTIVE = os.environ.get("TEST_ALL") == "1"
 
 
@@ -27,10 +28,10 @@ def chosen(every: Sequence[Case], few: Sequence[Case], shows: str) -> Sequence[C
     return few
 
 
-def exhaustive_in(scenario: str, shows: str) -> list[pytest.MarkDecorator]:
-    """The mark for tests that several scenarios run, and one of them in `make test-all` alone."""
+def exhaustive_in(scenario: str, shows: str) -> Callable[[Test], Test]:
+    """A decorator of tests that several scenarios run, and one of them in `make test-all` alone."""
     here = Path(os.environ.get("MOLECULE_SCENARIO_DIRECTORY", "")).name
-    return [pytest.mark.exhaustive(shows)] if here == scenario else []
+    return pytest.mark.exhaustive(shows) if here == scenario else lambda test: test
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -15,13 +15,12 @@ from behaviour.rolling import RENAMED, SHARE, SOAK, Kill, State, conclude, rollb
 from behaviour.visitor import Site
 from depth import exhaustive_in
 
-pytestmark = exhaustive_in(
-    "rolling-compose", "a stack of containers is upgraded to an incompatible version in a maintenance window, and back"
-)
+WINDOW = exhaustive_in("rolling-compose", "a stack of containers is upgraded in a maintenance window, and taken back")
 
 RECORDED = Kill("BEFORE", "nginx : Configure nginx", switched=True)
 
 
+@WINDOW
 def test_incompatible_version_is_refused(visitors: Load, calm: Figures, site: Site, platform: Platform) -> None:
     """What serves could not live with its migration: nothing happens, and the operator is told what can be done."""
     before = State.of(platform)
@@ -47,6 +46,7 @@ def test_incompatible_version_is_refused(visitors: Load, calm: Figures, site: Si
     assert not window.seen.outages
 
 
+@WINDOW
 def test_it_is_deployed(
     visitors: Load, calm: Figures, site: Site, platform: Platform, settings: dict[str, Any]
 ) -> None:
@@ -82,6 +82,7 @@ def _accepted(visitors: Load) -> None:
     assert not discrepancies(visitors.audit())
 
 
+@WINDOW
 def test_rollback_is_refused(visitors: Load, calm: Figures, site: Site, platform: Platform) -> None:
     """The earlier version would fail on this schema."""
     before = State.of(platform)
@@ -97,6 +98,7 @@ def test_rollback_is_refused(visitors: Load, calm: Figures, site: Site, platform
     assert not window.seen.outages
 
 
+@WINDOW
 def test_rollback_with_migrations(visitors: Load, calm: Figures, site: Site, platform: Platform) -> None:
     """They are taken back while the site is closed."""
     with visitors.watched() as window:

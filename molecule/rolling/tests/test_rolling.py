@@ -24,6 +24,7 @@ from behaviour.rolling import (
 )
 from behaviour.tabs import OldTabs
 from behaviour.visitor import Site
+from depth import exhaustive_in
 from playwright.sync_api import Browser
 
 # What only a build has to do.
@@ -57,6 +58,7 @@ def test_upgrades_and_rollbacks(
             before = platform.releases
 
 
+@exhaustive_in("rolling-compose", "in Compose mode, a version that does not get ready never serves")
 def test_broken_version(visitors: Load, calm: Figures, site: Site, platform: Platform) -> None:
     """It never serves, says why, and leaves nothing."""
     before = State.of(platform)
@@ -95,6 +97,7 @@ def test_no_memory_for_two_releases(visitors: Load, calm: Figures, site: Site, p
     conclude(visitors, window, "to v2, for which there is no memory", run, calm=calm)
 
 
+@exhaustive_in("rolling-compose", "the load on a stack of containers notices hard restarts")
 def test_hard_restarts_are_noticed(visitors: Load, calm: Figures, platform: Platform) -> None:
     """What the tests above rely on: a load that notices nothing would let everything pass."""
     assert not calm.failed
