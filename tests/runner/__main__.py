@@ -163,8 +163,6 @@ def main(target: str, only: Sequence[str]) -> int:
     record = {} if os.environ.get("FRESH") == "1" else read(file)
     failed = {name for name, result in record.items() if result.outcome == "failed"}
     good = still_good(record, {job.name: digest(job.depends) for job in found}) if target == "test-all" else set()
-    # An image that passed may have been removed since; it looks for itself whether it is there.
-    good -= {need for job in found if job.name not in good for need in job.needs}
     for stale in STATE.glob("*.left"):
         stale.unlink()
     wanted = os.environ.get("JOBS")

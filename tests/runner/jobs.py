@@ -28,6 +28,8 @@ PRODUCT = (
     "!collections/ansible_collections/edusphere/platform/tests/unit/",
     "requirements.lock",
 )
+# The scenarios that keep the host that they have made of a bare machine as an image, by mode.
+KEEPERS = {"native": "default", "compose": "compose"}
 # What every test host depends on.
 TESTBED = (
     "scripts/testbed",
@@ -79,10 +81,12 @@ class Scenario:
     shares: Sequence[str]
     """The scenarios whose files it takes."""
 
-    @property
-    def image(self) -> str:
-        """The job that makes its hosts' image; empty for bare machines."""
-        return "" if self.start == "bare" else f"hosts-{self.mode}"
+    def image(self, others: Sequence[Scenario]) -> list[str]:
+        """The job that makes its hosts' image, unless they are bare: among others, the scenario that keeps one."""
+        if self.start == "bare":
+            return []
+        keeper = KEEPERS[self.mode]
+        return [keeper if keeper in [each.name for each in others] else f"hosts-{self.mode}"]
 
 
 class CatalogueError(ValueError):
@@ -129,20 +133,22 @@ def catalogue(root: Path = ROOT) -> list[Scenario]:
     return scenarios((root / CATALOGUE).read_text(), directories)
 
 
-def _of_scenario(scenario: Scenario, target: str) -> Job:
+def _of_scenario(scenario: Scenario, target: str, others: Sequence[Scenario]) -> Job:
     return Job(
         name=scenario.name,
         command=["scripts/molecule", "test", scenario.name],
         promise=scenario.promise,
         seconds=scenario.seconds.get(target, scenario.seconds["test-all"]),
         depends=[*PRODUCT, *TESTBED, *SCENARIO, *(f"molecule/{name}/" for name in (scenario.name, *scenario.shares))],
-        needs=[TESTBED_JOB, *([scenario.image] if scenario.image else [])],
+        needs=[TESTBED_JOB, *scenario.image(others)],
+        early=scenario.name in KEEPERS.values(),
         waits=scenario.work == "waits",
     )
 
 
 def _images(wanted: Sequence[Scenario]) -> list[Job]:
-    kinds = sorted({scenario.mode for scenario in wanted if scenario.image})
+    made = {image for scenario in wanted for image in scenario.image(wanted)}
+    kinds = [kind for kind in KEEPERS if f"hosts-{kind}" in made]
     return [
         Job(
             name=f"hosts-{kind}",
@@ -168,7 +174,7 @@ def jobs(target: str, found: Sequence[Scenario], only: Sequence[str] = ()) -> li
     testbed = Job(
         TESTBED_JOB, ["scripts/testbed", "up"], "an engine and images of bare machines", 60, TESTBED, early=True
     )
-    of_scenarios = [testbed, *_images(wanted), *(_of_scenario(scenario, target) for scenario in wanted)]
+    of_scenarios = [testbed, *_images(wanted), *(_of_scenario(scenario, target, wanted) for scenario in wanted)]
     if only:
         return of_scenarios
     return [

@@ -57,9 +57,9 @@ _INSTALLATION = [
 FIRST_INSTALLATION = chosen(
     _INSTALLATION,
     [
-        kill
-        for kill in _INSTALLATION
-        if kill.task in ("postgresql : Run the server", "backend : Record what serves") or kill.how == "DURING"
+        Kill("BEFORE", "postgresql : Run the server", "all"),
+        Kill("DURING", "release : Install the application's requirements", "all"),
+        Kill("BEFORE", "backend : Record what serves", "app"),
     ],
     "a first installation that is killed at seven points",
 )

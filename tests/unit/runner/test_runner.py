@@ -60,6 +60,14 @@ def test_what_a_scenario_depends_on_and_needs() -> None:
     assert {need for each in found.values() for need in each.needs} <= set(found)
 
 
+def test_who_makes_a_bare_host_a_site_keeps_it_for_others() -> None:
+    found = scenarios(ENTRIES + ENTRIES.replace("one", "compose").split("two:")[0], ["one", "two", "compose"])
+    whole = {each.name: each for each in jobs("test-all", found)}
+    assert whole["two"].needs == ["testbed", "compose"]
+    assert whole["compose"].early
+    assert "hosts-compose" not in whole
+
+
 def test_some_scenarios_bring_what_they_need_and_no_more() -> None:
     found = scenarios(ENTRIES, ["one", "two"])
     assert set(names(jobs("test-all", found, ["two"]))) == {"testbed", "hosts-compose", "two"}
