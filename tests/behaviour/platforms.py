@@ -140,7 +140,9 @@ class Services(Platform):
     def backends(self) -> dict[str, str]:
         """The two slots' units."""
         show = "systemctl show --property ActiveState,UnitFileState %s"
-        return {slot: self.vm.check_output(show, f"edusphere-backend@{slot}") for slot in "ab"}
+        states = {slot: str(self.vm.check_output(show, f"edusphere-backend@{slot}")) for slot in "ab"}
+        # A slot that no candidate release was prepared in has no unit, and starts as little as a disabled one.
+        return {slot: f"{state}disabled" if state.endswith("=") else state for slot, state in states.items()}
 
     @property
     def running(self) -> list[str]:
