@@ -32,7 +32,7 @@ STATE = ROOT / ".cache/tests"
 SCENARIOS = "scenarios"
 COLOURS = re.compile(rb"\x1b\[[0-9;]*m")
 # What Ansible, pytest and molecule print of a failure; the whole is in the log.
-TELLING = re.compile(r"^(E  |FAILED |ERROR )|fatal: |failed: |\[ERROR\]|CRITICAL|^\S+:\d+:\d+: ")
+TELLING = re.compile(r"^(E  |FAILED (?!- RETRYING)|ERROR )|fatal: |failed: |\[ERROR\]|CRITICAL|^\S+:\d+:\d+: ")
 LINES = 12
 COLUMNS = 240
 # Seconds that jobs have to end when the run is interrupted.
