@@ -5,6 +5,15 @@ set -eu
 # Docker's --env is the environment of process 1.
 from_engine() { tr '\0' '\n' < /proc/1/environ | sed -n "s/^$1=//p" | base64 --decode; }
 
+# Downloads come by way of what keeps them, which is the name server too; Docker writes this file at each start. An engine inside
+# this host passes its containers on to the same one.
+printf 'nameserver %s\n' "$(from_engine TESTBED_RESOLVER)" > /etc/resolv.conf
+from_engine TESTBED_AUTHORITY > /run/testbed-downloads.crt
+if ! cmp -s /run/testbed-downloads.crt /usr/local/share/ca-certificates/testbed-downloads.crt; then
+  install -m 0644 /run/testbed-downloads.crt /usr/local/share/ca-certificates/
+  update-ca-certificates >/dev/null 2>&1
+fi
+
 install -d -m 0700 -o operator -g operator /home/operator/.ssh
 from_engine TESTBED_AUTHORIZED_KEY > /home/operator/.ssh/authorized_keys
 chown operator:operator /home/operator/.ssh/authorized_keys

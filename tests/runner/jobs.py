@@ -36,6 +36,7 @@ TESTBED = (
     "scripts/provision",
     "scripts/packages.sh",
     "scripts/image/",
+    "scripts/downloads/",
     "scripts/standins/",
     "molecule/shared/",
 )

@@ -9,7 +9,7 @@ from behaviour.load import Figures, Load
 from behaviour.platforms import Platform
 from behaviour.rolling import NUMBERS, SHARE, SOAK, START, Kill, conclude, rollback, serves, upgrade
 from behaviour.visitor import Site
-from depth import chosen
+from depth import chosen, exhaustive_in
 
 # Of its record on the host.
 VERSION = "v2-killed"
@@ -81,6 +81,7 @@ KILLS = (
 )
 
 
+@exhaustive_in("rolling-compose", "in Compose mode, an upgrade that is killed is finished by the next run")
 def test_killed(visitors: Load, calm: Figures, site: Site, platform: Platform, settings: dict[str, Any]) -> None:
     """The site serves all the while, and each run goes on where the one before it was killed."""
     serves(platform, site, "v1")

@@ -1,6 +1,6 @@
 """Upgrades of three app hosts behind an edge, one after the other, that nobody notices.
 
-The tests build on each other: each finds v1 everywhere, and leaves it.
+The tests build on each other: each finds v1 everywhere, and leaves it, but for the only one of `make test`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from behaviour.load import Figures, Load
 from behaviour.platforms import Services
 from behaviour.rolling import NUMBERS, ROUNDS, SHARE, conclude, rollback, say, upgrade, version_of
 from behaviour.visitor import Site
+from depth import chosen
 from testinfra.host import Host
 
 Connect = Callable[[str], Host]
@@ -27,6 +28,8 @@ HOOKS = ROOT / "molecule/tiers/hooks"
 # on its way to that host meanwhile.
 GONE_SECONDS = 30
 START_SECONDS = 120
+# What the site is brought to, one after the other.
+VERSIONS = chosen(["v2", "v1"], ["v2"], "several hosts go back to the earlier version")
 
 
 def hooks(moment: str, name: str) -> dict[str, Any]:
@@ -60,7 +63,7 @@ def serve(connect: Connect, site: Site, version: str) -> None:
 def test_upgrades_and_rollbacks(visitors: Load, calm: Figures, site: Site, connect: Connect) -> None:
     page = site.get("/").text
     for number in range(1, max(ROUNDS, 2)):
-        for version in ("v2", "v1"):
+        for version in VERSIONS:
             with visitors.watched() as window:
                 run = upgrade("v2", **hooks("before_switch", "looks_around")) if version == "v2" else rollback()
                 visitors.answered(round(500 * SHARE))
@@ -70,7 +73,8 @@ def test_upgrades_and_rollbacks(visitors: Load, calm: Figures, site: Site, conne
             conclude(visitors, window, f"three hosts to {version}, {number}", run, calm=calm)
     table = playbook(name="playbooks/status.yml").stdout
     assert re.search(r": deploy v2 by \S+, [\d.]+ s, done", table), table
-    assert re.search(r": rollback v1 by \S+, [\d.]+ s, done", table), table
+    if "v1" in VERSIONS:
+        assert re.search(r": rollback v1 by \S+, [\d.]+ s, done", table), table
 
 
 @pytest.mark.exhaustive("the first host that fails ends the rollout, and the next run goes on")

@@ -115,7 +115,7 @@ def test_the_edge_tells_who_asks_and_how(site: Site, connect: Connect) -> None:
     marker = uuid.uuid4().hex
     for _ in range(9):
         answer = site.get(f"/api/version/?{marker}", headers={"X-Forwarded-For": "203.0.113.9"})
-        assert answer.json()["version"] == "1.0.0"
+        assert answer.status_code == 200
     served = who_served(marker, connect)
     assert all(served.values()), served
     assert [client for clients in served.values() for client in clients] == [own_address] * 9

@@ -468,7 +468,6 @@ def test_a_container_that_ends_is_no_running_one(stack: Stack, restart: str) -> 
     assert message.splitlines()[-1] == "last words"
 
 
-@pytest.mark.exhaustive("compose_service repairs what a killed run left of a container that was to be recreated.")
 @pytest.mark.parametrize(
     "then",
     [

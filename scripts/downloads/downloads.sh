@@ -1,0 +1,26 @@
+#!/bin/sh
+# Is the name server of the test hosts, and in the place of the hosts in `names` for them: over TLS with an authority of its own, which
+# the test hosts trust, and whose key is not kept. $DOWNLOADS_ADDRESS is its own.
+set -eu
+cd /var/lib/downloads
+
+if ! cmp -s /etc/downloads/names names; then
+  new="-x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc -days 3650"
+  # shellcheck disable=SC2086 # words
+  {
+    openssl req $new -subj "/CN=Authority of the test bed's downloads" -addext basicConstraints=critical,CA:TRUE \
+      -addext keyUsage=critical,keyCertSign -keyout ca.key -out ca.crt
+    openssl req $new -CA ca.crt -CAkey ca.key -subj "/CN=Downloads of the test bed" \
+      -addext "subjectAltName=$(sed 's/^/DNS:/' /etc/downloads/names | paste -sd ,)" \
+      -addext basicConstraints=critical,CA:FALSE -addext extendedKeyUsage=serverAuth -keyout server.key -out server.crt
+  } 2>/dev/null
+  rm ca.key
+  cp /etc/downloads/names names
+fi
+install -d -o www-data -g www-data kept
+
+# What the engine's own name server says of all others: it knows the test hosts.
+# shellcheck disable=SC2046 # a word for each name
+dnsmasq --conf-file=/dev/null --no-hosts --no-resolv --server=127.0.0.11 --cache-size=0 --listen-address="$DOWNLOADS_ADDRESS" \
+  --bind-interfaces --user=root $(sed "s|.*|--address=/&/$DOWNLOADS_ADDRESS|" /etc/downloads/names)
+exec nginx -g 'daemon off;'
