@@ -64,16 +64,13 @@ LEFT_OUT = [
     # what only the test bed has
     "/.dockerenv",
 ]
-FILES = (
-    "find / -xdev \\( "
-    + " -o ".join(f"-path {path}" for path in LEFT_OUT)
-    + " \\) -prune -o -name '*.pyc' -o -name '*.log' -o \\( -type f -printf '%p %m %u %g ' -exec sha256sum {} \\; \\)"
-    " -o -printf '%p %y %m %u %g %l\\n'"
-)
+# What find passes over.
+PASSED_OVER = f"\\( {' -o '.join(f'-path {path}' for path in LEFT_OUT)} \\) -prune -o -name '*.pyc' -o -name '*.log'"
 SEEN = {
     "packages": "dpkg-query --show --showformat '${Package} ${Version} ${db:Status-Status}\\n'",
     "packages asked for": "apt-mark showmanual",
-    "files": FILES,
+    "files": f"find / -xdev {PASSED_OVER} -o -printf '%p %y %m %u %g %l\\n'",
+    "contents": f"find / -xdev {PASSED_OVER} -o -type f -exec sha256sum {{}} +",
     "unit files": "systemctl list-unit-files --no-legend --plain",
     "units": "systemctl list-units --all --no-legend --plain --type=service,socket,timer",
 }
