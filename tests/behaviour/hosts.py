@@ -100,6 +100,15 @@ def playbook(
     return _run("ansible-playbook", name, *inventories(), *arguments, check=check, **environment)
 
 
+def tasks(said: str, *outcomes: str) -> set[str]:
+    """The names of the tasks that ended with one of these words (ok, changed) on any host, of what a run said."""
+    return {
+        name
+        for name, body in re.findall(r"^TASK \[(.*?)\] \**\n((?:.+\n)*)", said, re.MULTILINE)
+        if re.search(rf"^({'|'.join(outcomes)}):", body, re.MULTILINE)
+    }
+
+
 def ansible(pattern: str, module: str, **arguments: object) -> None:
     """Run one module on the scenario's hosts that the pattern names; AssertionError when it fails."""
     _run("ansible", pattern, *inventories(), "--module-name", module, "--args", json.dumps(arguments), check=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import time
@@ -15,7 +14,7 @@ from typing import Any, NamedTuple
 from depth import EXHAUSTIVE
 from testinfra.host import Host
 
-from behaviour.hosts import ROOT, SSH_CONFIG, playbook
+from behaviour.hosts import ROOT, SSH_CONFIG, playbook, tasks
 from behaviour.load import Figures, Load, Window, discrepancies
 from behaviour.platforms import Platform
 from behaviour.visitor import Site
@@ -163,11 +162,7 @@ def serves(platform: Platform, site: Site, version: str, number: str = "") -> No
 
 def tasks_of(run: Run) -> set[str]:
     """The tasks that did something, or were asked whether there is something to do."""
-    return {
-        name
-        for name, body in re.findall(r"^TASK \[(.*?)\] \**\n((?:.+\n)*)", run.process.stdout, re.MULTILINE)
-        if re.search(r"^(ok|changed):", body, re.MULTILINE)
-    }
+    return tasks(run.process.stdout, "ok", "changed")
 
 
 def say(name: str, text: str) -> str:
