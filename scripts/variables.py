@@ -15,6 +15,7 @@ HEAD = """\
 
 Generated from the roles' `meta/argument_specs.yml` by `make docs`; edit those. Shared settings start with `edusphere_`,
 and what concerns one service starts with its role's name. Set them in your inventory's `group_vars`.
+The last sentence of a number, a duration or a size is its range. Preflight refuses a value outside it.
 """
 
 

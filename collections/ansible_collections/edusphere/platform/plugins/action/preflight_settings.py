@@ -10,13 +10,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
-from ansible.errors import AnsibleError
+from ansible.module_utils.common.yaml import yaml_load
 from ansible.plugins.action import ActionBase
-from ansible_collections.edusphere.platform.plugins.plugin_utils.settings import examine
+from ansible_collections.edusphere.platform.plugins.plugin_utils.settings import examine, examine_role
 
-# What other roles say, and preflight wants to know where the inventory says it.
-FURTHER = ("docker_data_root", "postgresql_data_directory")
+# The role that has the shared settings.
+SHARED = "settings"
 
 
 class ActionModule(ActionBase):
@@ -28,20 +27,30 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         variables = task_vars or {}
-        _options, arguments = self.validate_argument_spec({"role": {"type": "path", "required": True}})
-        role = Path(arguments["role"])
-        options = _read(role / "meta/argument_specs.yml")["argument_specs"]["validate"]["options"]
-        derived = _read(role / "vars/main.yml")
-        defaults = _read(role / "defaults/main.yml")
-        settings, problems = examine(options, defaults, derived, variables, self._templar.template)
-        for name in FURTHER:
-            if name in variables:
-                try:
-                    settings[name] = str(self._templar.template(variables[name]))
-                except AnsibleError:
-                    continue  # The role that owns it says so.
+        _options, arguments = self.validate_argument_spec({"roles": {"type": "path", "required": True}})
+        roles = Path(arguments["roles"])
+        shared = roles / SHARED
+        settings, problems = examine(
+            options_of(shared), _read(shared / "defaults/main.yml"), _read(shared / "vars/main.yml"), variables,
+            self._templar.template,
+        )  # fmt: skip
+        known = self._with_roles_own(roles, variables)
+        template = self._templar.copy_with_new_env(available_variables=known).template
+        for role in sorted(path.parents[1] for path in roles.glob("*/meta/argument_specs.yml")):
+            if role != shared:
+                found, wrong = examine_role(options_of(role), variables, template)
+                settings |= found
+                problems += wrong
         result.update(changed=False, settings=settings, problems=problems, becomes=self._becomes(variables))
         return result
+
+    def _with_roles_own(self, roles: Path, variables: dict[str, Any]) -> dict[str, Any]:
+        """The host's variables, and below them those of all roles, which an operator's may be made of."""
+        known: dict[str, Any] = {}
+        for kind in ("vars", "defaults"):
+            for path in sorted(roles.glob(f"*/{kind}/main.yml")):
+                known = {**(self._loader.load_from_file(str(path), trusted_as_template=True) or {}), **known}
+        return {**known, **variables}
 
     def _becomes(self, variables: dict[str, Any]) -> bool:
         """Whether the operator gives a password to become root with, or becomes root in another way than sudo."""
@@ -50,5 +59,11 @@ class ActionModule(ActionBase):
         return given or variables.get("ansible_become_method", "sudo") != "sudo"
 
 
+def options_of(role: Path) -> dict[str, dict[str, Any]]:
+    """A role's settings: the options of its first entry point."""
+    entries = _read(role / "meta/argument_specs.yml")["argument_specs"]
+    return dict(next(iter(entries.values())).get("options") or {})
+
+
 def _read(path: Path) -> dict[str, Any]:
-    return dict(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+    return dict(yaml_load(path.read_text(encoding="utf-8")) or {})

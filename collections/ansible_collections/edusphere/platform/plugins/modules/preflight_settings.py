@@ -14,8 +14,9 @@ version_added: 0.1.0
 author:
   - EduSphere platform contributors (!UNKNOWN)
 description:
-  - Templates every setting that a role's C(meta/argument_specs.yml) lists, checks its type and choices, and reports all
-    problems instead of failing at the first. The host itself is not touched.
+  - Templates every setting that the roles' C(meta/argument_specs.yml) list, checks its type, choices and range, and
+    reports all problems instead of failing at the first. The host itself is not touched.
+  - The range of a number, a duration or a size is the last sentence of its description, such as C(From 1 to 65535.)
   - A setting that is made of facts which have yet to be gathered is left out.
   - The result holds secrets. Use C(no_log).
 attributes:
@@ -26,8 +27,9 @@ attributes:
     description: Changes nothing, so there is nothing to show.
     support: none
 options:
-  role:
-    description: The role's directory on the control node.
+  roles:
+    description:
+      - The directory of the roles on the control node. The role C(settings) has those settings that must be there.
     type: path
     required: true
 """
@@ -35,7 +37,7 @@ options:
 EXAMPLES = r"""
 - name: Take each host's settings
   edusphere.platform.preflight_settings:
-    role: "{{ role_path | dirname }}/settings"
+    roles: "{{ role_path | dirname }}"
   no_log: true
   register: __preflight_settings
 """

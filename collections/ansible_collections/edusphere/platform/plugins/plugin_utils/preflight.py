@@ -159,8 +159,6 @@ def _identity(settings: Mapping[str, Any]) -> Iterator[str]:
         )
     elif name in TAKEN_NAMES:
         yield f"edusphere_name: {name!r} is the name of something else on the hosts; choose another"
-    if settings.get("edusphere_backend_replicas", 1) < 1:
-        yield "edusphere_backend_replicas: must be 1 or more"
     if "edusphere_domain" in settings and not is_host_name(settings["edusphere_domain"]):
         yield (
             f"edusphere_domain: {settings['edusphere_domain']!r} is no host name; "
@@ -202,9 +200,9 @@ def _application(settings: Mapping[str, Any]) -> Iterator[str]:
     for replacement in settings.get("edusphere_app_frontend_replacements", []):
         if not _compiles(replacement["regexp"]):
             yield f"edusphere_app_frontend_replacements: {replacement['regexp']!r} is no regular expression"
-    limit = settings.get("edusphere_app_upload_limit")
-    if limit is not None and not re.fullmatch(r"[0-9]+[kKmMgG]?", limit):
-        yield f"edusphere_app_upload_limit: {limit!r} is no size; write it as nginx does, for instance 10m"
+    memory = settings.get("edusphere_backend_memory_max", "")
+    if memory.endswith("%") and settings.get("edusphere_mode") == "compose":
+        yield f"edusphere_backend_memory_max: {memory} is for mode native; give a container a size, such as 2G"
     expected = settings.get("edusphere_app_readiness_expect")
     if expected is not None and not _compiles(expected):
         yield f"edusphere_app_readiness_expect: {expected!r} is no regular expression"
@@ -217,8 +215,6 @@ def _application(settings: Mapping[str, Any]) -> Iterator[str]:
     version = settings.get("edusphere_app_package_manager_version", "")
     if version and not re.fullmatch(r"\d+\.\d+\.\d+(?:-[\w.-]+)?", version):
         yield f"edusphere_app_package_manager_version: {version!r} is no exact version, such as 9.15.4"
-    if settings.get("edusphere_app_workers", 0) < 0:
-        yield "edusphere_app_workers: must be 0 (from the CPUs) or more"
 
 
 def _commands(settings: Mapping[str, Any]) -> Iterator[str]:
@@ -262,8 +258,6 @@ def _processes(settings: Mapping[str, Any]) -> Iterator[str]:
             yield f"{where}: command: its first word is a program's name in the release's environment, or a path from /"
         if process.get("health"):
             yield from (f"{where}: health: {problem}" for problem in _command(process["health"]))
-        if process.get("stop_timeout", 60) < 1:
-            yield f"{where}: stop_timeout must be 1 or more"
         if process.get("stop_signal", "SIGTERM") not in signal.Signals.__members__:
             yield f"{where}: stop_signal: {process['stop_signal']!r} is no signal, such as SIGTERM"
         try:
@@ -659,9 +653,7 @@ def _host(site: Site, host: Host) -> Iterator[str]:
     """What is wrong with one host."""
     taken: dict[int, str] = {}
     for name, port, _programs in services(site, host):
-        if not 1 <= port <= 65535:
-            yield f"{name}: {port} is no port (1 to 65535)"
-        elif port in taken:
+        if port in taken:
             yield f"{name}: {port} is {taken[port]} as well on {host.name}; give each its own"
         taken.setdefault(port, name)
     survey = host.survey

@@ -12,11 +12,20 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleError
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator, ValidationResult
+from ansible_collections.edusphere.platform.plugins.plugin_utils.ranges import out_of_range
 from ansible_collections.edusphere.platform.plugins.plugin_utils.values import depends_on_facts, plain
 
 # Settings whose values never appear in a message.
-SECRET = ("edusphere_secret_key", "edusphere_database_password", "edusphere_redis_password", "edusphere_app_secrets")
+SECRET = (
+    "edusphere_secret_key",
+    "edusphere_database_password",
+    "edusphere_redis_password",
+    "edusphere_app_secrets",
+    "edusphere_superuser_password",
+    "docker_registry_logins",
+    "release_build_environment",
+)
 
 # How alike two names are that are taken for one and a misspelling of it; difflib's ratio, 0 to 1.
 MISSPELT = 0.9
@@ -48,16 +57,54 @@ def examine(
             if variables[name] != defaults.get(name) and not depends_on_facts(name, variables):
                 problems.append(f"{name}: cannot be templated: {getattr(error, 'message', error)}")
             continue
-        checked = ArgumentSpecValidator({name: _specification(option)}).validate({name: value})
-        if value is None:
-            problems.append(f"{name}: has no value; give it one, or remove it")
-        elif option["type"] in ("str", "path") and isinstance(value, (dict, list)):
-            problems.append(f"{name}: must be text")  # Ansible itself would make text of it.
-        elif checked.error_messages:
-            problems.append(f"{name}: {_reason(name, option, checked.error_messages)}")
-        else:
-            settings[name] = plain(checked.validated_parameters[name])
+        problems += _take(settings, name, option, value)
     return settings, problems
+
+
+def examine_role(
+    options: Mapping[str, Mapping[str, Any]], variables: Mapping[str, Any], template: Callable[[Any], Any]
+) -> tuple[dict[str, Any], list[str]]:
+    """The same of a role's own settings, as far as ``variables`` have them and they can be templated now.
+
+    What they are made of may be known only when the role runs: facts, or what an earlier role has found out.
+    """
+    settings: dict[str, Any] = {}
+    problems: list[str] = []
+    for name, option in options.items():
+        if name not in variables:
+            continue
+        try:
+            value = plain(template(variables[name]))
+        except (AnsibleError, TypeError):
+            continue
+        problems += _take(settings, name, option, value)
+    return settings, problems
+
+
+def _take(settings: dict[str, Any], name: str, option: Mapping[str, Any], value: Any) -> list[str]:
+    """Add a setting to ``settings`` as its type wants it, or say what is wrong with it."""
+    found = list(_wrong(name, option, value))
+    if not found:
+        settings[name] = plain(_checked(name, option, value).validated_parameters[name])
+    return found
+
+
+def _wrong(name: str, option: Mapping[str, Any], value: Any) -> Iterator[str]:
+    """What is wrong with the value of one setting, by its option's type, choices and range."""
+    if value is None:
+        yield f"{name}: has no value; give it one, or remove it"
+    elif option["type"] in ("str", "path") and isinstance(value, (dict, list)):
+        yield f"{name}: must be text"  # Ansible itself would make text of it.
+    elif outside := list(out_of_range(name, option, value)):
+        # Before Ansible converts it, which takes for ever for 1e999999999 and ends the run for infinity.
+        yield from outside
+    elif messages := _checked(name, option, value).error_messages:
+        yield f"{name}: {_reason(name, option, messages)}"
+
+
+def _checked(name: str, option: Mapping[str, Any], value: Any) -> ValidationResult:
+    result: ValidationResult = ArgumentSpecValidator({name: _specification(option)}).validate({name: value})
+    return result
 
 
 def _reason(name: str, option: Mapping[str, Any], messages: list[str]) -> str:

@@ -131,6 +131,12 @@ def test_processes(settings: dict[str, Any]) -> None:
     assert problems(one({**settings, "edusphere_app_processes": [worker, beat]})) == []
 
 
+def test_a_share_of_the_memory_is_for_units(settings: dict[str, Any]) -> None:
+    share = {**settings, "edusphere_backend_memory_max": "50%"}
+    assert problems(one(share)) == []
+    assert "50% is for mode native" in only(one({**share, "edusphere_mode": "compose"}))
+
+
 def test_a_prefix_may_lack_the_slash_at_its_end(settings: dict[str, Any]) -> None:
     changed = {
         **settings,
@@ -205,11 +211,8 @@ def test_a_right_site_has_no_problems(settings: dict[str, Any]) -> None:
         ("edusphere_domain", "http://x", "is no host name"),
         ("edusphere_domain_aliases", ["-x"], "'-x' is no host name"),
         ("edusphere_domain_aliases", ["learn.example.org"], "is edusphere_domain already"),
-        ("edusphere_app_upload_limit", "10MB", "is no size"),
         ("edusphere_app_readiness_expect", "(", "is no regular expression"),
         ("edusphere_app_readiness_path", "api/", "must start with a slash"),
-        ("edusphere_app_workers", -1, "must be 0"),
-        ("edusphere_backend_replicas", 0, "must be 1 or more"),
         ("edusphere_public_url", "https://learn.example.org/", "without a slash at the end"),
         ("edusphere_private_address", "db.example.org", "is no IP address"),
         ("edusphere_app_settings_module", "backend/settings.py", "is no Python module"),
@@ -269,7 +272,6 @@ def test_a_right_site_has_no_problems(settings: dict[str, Any]) -> None:
         ("edusphere_tls", "provided", "is needed with edusphere_tls: provided"),
         ("edusphere_builder", "elsewhere", "'elsewhere' is in none of the groups"),
         ("edusphere_database_host", "db.example.org", "leave one of them empty"),
-        ("edusphere_http_port", 0, "is no port"),
         ("edusphere_http_port", 5432, "edusphere_database_port: 5432 is edusphere_http_port as well on one"),
     ],
 )
@@ -558,7 +560,7 @@ def test_with_a_limit_the_groups_are_judged_whole(settings: dict[str, Any]) -> N
 
 
 def test_everything_at_once(settings: dict[str, Any]) -> None:
-    wrong = {**settings, "edusphere_domain": "x_y", "edusphere_secret_key": "", "edusphere_app_upload_limit": "x"}
+    wrong = {**settings, "edusphere_domain": "x_y", "edusphere_secret_key": "", "edusphere_app_static_url": "x"}
     site = one(wrong, survey=survey(memory_mb=1), problems=["edusphere_mode: must be one of: native, compose"])
     assert len(problems(site)) == 5
 
