@@ -20,6 +20,7 @@ section systemd; if [ -d /run/systemd/system ]; then echo yes; else echo no; fi
 section python3; command -v python3
 section memory; grep MemTotal: /proc/meminfo
 section disks; df -Pk 2>/dev/null
+section links; find / /opt /srv /var -maxdepth 1 -type l -printf '%p %l\n' 2>/dev/null
 section address; ip -4 -o route get 192.0.2.1 2>/dev/null
 section users; cut -d: -f1,3 /etc/passwd
 section listeners; cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep ': .* 0A '

@@ -22,6 +22,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.edusphere.platform.plugins.filter.env_file import env_file
+from ansible_collections.edusphere.platform.plugins.plugin_utils import places
 from ansible_collections.edusphere.platform.plugins.plugin_utils.survey import Survey
 
 GROUPS = ("edge", "app", "database", "cache")
@@ -61,18 +62,8 @@ HOST_NAME = re.compile(rf"{LABEL}(?:\.{LABEL})*")
 # A dotted Python module.
 MODULE = r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*"
 
-# Paths in a release, by the setting that has them.
-RELEASE_PATHS = (
-    "edusphere_app_requirements",
-    "edusphere_app_frontend_directory",
-    "edusphere_app_frontend_dist",
-    "edusphere_app_static_directory",
-    "edusphere_app_media_directory",
-)
 # What locks the dependencies of the pyproject.toml beside it.
 LOCKS = ("uv.lock", "poetry.lock")
-# Those that may be empty.
-DOCKERFILES = ("edusphere_app_dockerfile", "edusphere_app_frontend_dockerfile")
 
 
 @dataclass(frozen=True)
@@ -143,7 +134,9 @@ def _settings(site: Site, settings: Mapping[str, Any]) -> Iterator[str]:
     yield from _commands(settings)
     yield from _processes(settings)
     yield from _source(settings, site.repositories)
-    yield from _paths(settings)
+    yield from places.in_release(settings)
+    yield from places.well_formed(settings)
+    yield from places.on_host(settings)
     yield from _prefixes(settings)
     yield from _tls(settings, site.files)
     yield from _authorities(settings, site.files)
@@ -366,7 +359,7 @@ def _image(source: str, settings: Mapping[str, Any]) -> Iterator[str]:
             "registry.example.org/learn@sha256:… with 64 hexadecimal digits; "
             "`docker buildx imagetools inspect NAME:TAG` tells it"
         )
-    for name in DOCKERFILES:
+    for name in places.DOCKERFILES:
         if settings.get(name):
             yield f"{name}: nothing is built of an image (edusphere_app_source_type); set it to ''"
 
@@ -403,7 +396,9 @@ def _folder(folder: Path, settings: Mapping[str, Any]) -> Iterator[str]:
         yield f"edusphere_app_source: there is no folder {folder} on the control node"
         return
     wanted = {"manage.py": ""}
-    brought = [name for name in DOCKERFILES if settings.get("edusphere_mode") == "compose" and settings.get(name)]
+    brought = [
+        name for name in places.DOCKERFILES if settings.get("edusphere_mode") == "compose" and settings.get(name)
+    ]
     wanted |= {settings[name]: f" ({name})" for name in brought}
     if settings.get("edusphere_app_requirements") and "edusphere_app_dockerfile" not in brought:
         requirements = PurePosixPath(settings["edusphere_app_requirements"])
@@ -428,31 +423,6 @@ def _archive(source: str, settings: Mapping[str, Any]) -> Iterator[str]:
             yield "edusphere_app_source_checksum: is needed for an archive at a URL; give its SHA-256"
     elif not Path(source).expanduser().is_file():
         yield f"edusphere_app_source: there is no archive {source} on the control node"
-
-
-def _paths(settings: Mapping[str, Any]) -> Iterator[str]:
-    paths = [(name, settings[name]) for name in RELEASE_PATHS if name in settings]
-    paths += [(name, settings[name]) for name in DOCKERFILES if settings.get(name)]
-    for path in settings.get("edusphere_app_shared_directories", []):
-        paths.append(("edusphere_app_shared_directories", path))
-    for alias in settings.get("edusphere_app_aliases", []):
-        paths.append(("edusphere_app_aliases", alias["directory"]))
-    for name, path in paths:
-        if path.startswith("/") or not PurePosixPath(path).parts or ".." in PurePosixPath(path).parts:
-            yield f"{name}: {path!r} must lie in the release; give a path from its root, without '..'"
-    media = settings.get("edusphere_app_media_directory")
-    shared = settings.get("edusphere_app_shared_directories")
-    if settings.get("edusphere_app_media_url") and media and shared is not None:
-        parts = PurePosixPath(media)
-        if not any(PurePosixPath(path) in (parts, *parts.parents) for path in shared):
-            yield (
-                f"edusphere_app_media_directory: {media!r} is in none of edusphere_app_shared_directories, "
-                "so each release would lose the uploads of the one before; add it there"
-            )
-    for name in ("edusphere_root", "edusphere_config_directory"):
-        path = settings.get(name, "/srv/x")
-        if not path.startswith("/") or len(PurePosixPath(path).parts) < 3 or ".." in PurePosixPath(path).parts:
-            yield f"{name}: {path!r} must be an absolute path, two levels deep at least, such as /srv/edusphere"
 
 
 def _prefixes(settings: Mapping[str, Any]) -> Iterator[str]:
@@ -661,6 +631,10 @@ def _host(site: Site, host: Host) -> Iterator[str]:
         yield f"host {host.name}: {host.unreachable}"
         return
     yield from _system(survey, host)
+    written = set(places.on_host(host.settings))
+    for problem in places.on_host(host.settings, survey.real):
+        if problem not in written:
+            yield f"host {host.name}: {problem}"
     if survey.memory_mb < site.minimum_memory_mb:
         yield f"host {host.name}: has {survey.memory_mb} MiB of memory and needs {site.minimum_memory_mb}"
     for path in _large_directories(site, host):

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 import shlex
 from dataclasses import dataclass
@@ -38,6 +39,8 @@ class Survey:
     memory_mb: int
     disks: dict[str, int]
     """Mount point to free MiB."""
+    links: dict[str, str]
+    """Symbolic links in / and in the directories that sites are put in, and where they lead."""
     address: str
     """Of the default IPv4 route; empty without one."""
     listeners: tuple[Listener, ...]
@@ -47,6 +50,20 @@ class Survey:
         above = [str(directory) for directory in (PurePosixPath(path), *PurePosixPath(path).parents)]
         mount = next((directory for directory in above if directory in self.disks), "/")
         return mount, self.disks.get(mount, 0)
+
+    def real(self, path: str) -> str:
+        """Where ``path``, an absolute one, really is, as far as the links are known."""
+        seen: set[str] = set()
+        while (link := self._link(path)) and link not in seen:
+            seen.add(link)
+            rest = posixpath.relpath(path, link)
+            path = posixpath.normpath(posixpath.join(posixpath.dirname(link), self.links[link], rest))
+        return path
+
+    def _link(self, path: str) -> str:
+        """The link that ``path`` is or leads through; empty without one."""
+        above = (path, *map(str, PurePosixPath(path).parents))
+        return next((place for place in above if place in self.links), "")
 
 
 def parse(text: str) -> Survey:
@@ -69,6 +86,7 @@ def parse(text: str) -> Survey:
         python3=bool(first("python3")),
         memory_mb=int(memory[1]) // 1024 if memory else 0,
         disks=dict(_disk(line) for line in sections["disks"] if re.search(r"\d+%", line)),
+        links=dict(line.split(" ", 1) for line in sections["links"] if " " in line),
         address=address[1] if address else "",
         listeners=_listeners(sections),
     )

@@ -42,6 +42,7 @@ def survey(**changes: Any) -> Survey:
         "python3": True,
         "memory_mb": 2000,
         "disks": {"/": 10000},
+        "links": {},
         "address": "10.0.0.1",
         "listeners": (),
     }
@@ -659,3 +660,12 @@ def test_ansible_core() -> None:
     assert list(too_old("2.19.0")) == []
     assert list(too_old("2.20.0rc1")) == []
     assert "2.18.9 runs on the control node and 2.19.0 is needed" in next(too_old("2.18.9"))
+
+
+def test_a_place_that_only_the_host_shows(settings: dict[str, Any]) -> None:
+    found = only(one(settings, survey=survey(links={"/srv": "/home/srv"})))
+    assert found.startswith("host one: edusphere_root: '/srv/edusphere' leads to /home/srv/edusphere and lies in /home")
+
+
+def test_a_hidden_place_is_told_once(settings: dict[str, Any]) -> None:
+    assert only(one({**settings, "edusphere_root": "/home/edusphere/site"})).startswith("edusphere_root: ")

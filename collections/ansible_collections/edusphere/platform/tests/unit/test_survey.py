@@ -33,6 +33,12 @@ Filesystem     1024-blocks    Used Available Capacity Mounted on
 /dev/vda1         10218772 4194304   5242880      45% /
 /dev/vdb1         10218772 4194304  10485760      45% /srv
 /dev/vdc1         10218772 4194304     10240      45% /mnt/two words
+@@ links
+/bin usr/bin
+/srv /home/srv
+/opt/sites ../srv/sites
+/var/a /var/b
+/var/b /var/a
 @@ address
 192.0.2.1 via 10.0.0.1 dev eth0 src 10.0.0.7 uid 0 \\    cache
 @@ users
@@ -72,6 +78,21 @@ def test_an_answer() -> None:
 )
 def test_free_space(path: str, expected: tuple[str, int]) -> None:
     assert parse(ANSWER).free_mb(path) == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/etc/edusphere", "/etc/edusphere"),
+        ("/bin/sh", "/usr/bin/sh"),
+        ("/srv/edusphere", "/home/srv/edusphere"),
+        ("/srv", "/home/srv"),
+        ("/opt/sites/edusphere", "/home/srv/sites/edusphere"),
+        ("/var/a/x", "/var/a/x"),
+    ],
+)
+def test_links_are_followed(path: str, expected: str) -> None:
+    assert parse(ANSWER).real(path) == expected
 
 
 def test_lines_of_a_terminal() -> None:
