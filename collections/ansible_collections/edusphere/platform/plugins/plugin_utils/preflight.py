@@ -152,27 +152,51 @@ def _identity(settings: Mapping[str, Any]) -> Iterator[str]:
         )
     elif name in TAKEN_NAMES:
         yield f"edusphere_name: {name!r} is the name of something else on the hosts; choose another"
-    if "edusphere_domain" in settings and not is_host_name(settings["edusphere_domain"]):
-        yield (
-            f"edusphere_domain: {settings['edusphere_domain']!r} is no host name; "
-            "give a name such as learn.example.org, 'localhost' or an IPv4 address, without scheme and port"
-        )
+    if "edusphere_domain" in settings:
+        yield from _domain("edusphere_domain", settings["edusphere_domain"], settings)
     for alias in settings.get("edusphere_domain_aliases", []):
-        if not is_host_name(alias):
-            yield f"edusphere_domain_aliases: {alias!r} is no host name"
-        elif alias == settings.get("edusphere_domain"):
+        if alias == settings.get("edusphere_domain"):
             yield f"edusphere_domain_aliases: {alias!r} is edusphere_domain already; remove it"
-    url = settings.get("edusphere_public_url")
-    # Of a domain that is wrong it is made.
-    if (
-        url is not None
-        and is_host_name(settings.get("edusphere_domain", ""))
-        and not re.fullmatch(r"https?://[^\s/?#]+", url)
-    ):
-        yield f"edusphere_public_url: {url!r} must be a scheme, a host and perhaps a port, without a slash at the end"
+        else:
+            yield from _domain("edusphere_domain_aliases", alias, settings)
+    yield from _public_url(settings)
     address = settings.get("edusphere_private_address")
     if address is not None and not _is_address(address):
         yield f"edusphere_private_address: {address!r} is no IP address"
+
+
+def _domain(name: str, domain: str, settings: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with a name of the site."""
+    if no_tls := list(_without_tls(name, domain, settings)):
+        yield from no_tls
+    elif not is_host_name(domain):
+        yield (
+            f"{name}: {domain!r} is no host name; "
+            "give a name such as learn.example.org, 'localhost' or an IPv4 address, without scheme and port"
+        )
+
+
+def _without_tls(name: str, host: str, settings: Mapping[str, Any]) -> Iterator[str]:
+    """An address has no TLS: clients may not send one as a server's name (RFC 6066, section 3)."""
+    if settings.get("edusphere_tls", "off") != "off" and _is_address(host.strip("[]")):
+        yield (
+            f"{name}: {host!r} is an address, for which clients send no server name (SNI), so TLS is refused; "
+            "give a host name, or set edusphere_tls to 'off'"
+        )
+
+
+def _public_url(settings: Mapping[str, Any]) -> Iterator[str]:
+    url = settings.get("edusphere_public_url")
+    # Of a domain that is wrong it is made.
+    if url is None or not is_host_name(settings.get("edusphere_domain", "")):
+        return
+    if not re.fullmatch(r"https?://[^\s/?#]+", url):
+        yield f"edusphere_public_url: {url!r} must be a scheme, a host and perhaps a port, without a slash at the end"
+        return
+    host = re.sub(r"^https?://|:[0-9]+$", "", url)
+    # Of a domain that is an address it is made as well.
+    if host != settings["edusphere_domain"]:
+        yield from _without_tls("edusphere_public_url", host, settings)
 
 
 def _is_address(text: str) -> bool:
@@ -263,7 +287,8 @@ def is_host_name(text: str) -> bool:
     """Whether ``text`` is a host name by RFC 1123 or an IPv4 address."""
     if not HOST_NAME.fullmatch(text) or len(text) > 253:
         return False
-    if text.rpartition(".")[2].isdigit():  # Then it can only be an address.
+    # Then it can only be an address, https://url.spec.whatwg.org/#ends-in-a-number-checker
+    if re.fullmatch(r"[0-9]+|0[xX][0-9A-Fa-f]*", text.rpartition(".")[2]):
         try:
             ipaddress.IPv4Address(text)
         except ValueError:
@@ -469,7 +494,9 @@ def _tls(settings: Mapping[str, Any], files: Mapping[str, bytes]) -> Iterator[st
     if len(contents) == 2:
         names = [settings.get("edusphere_domain"), *settings.get("edusphere_domain_aliases", [])]
         now = datetime.now(timezone.utc)
-        yield from certificate_problems(contents[0], contents[1], [name for name in names if name], now)
+        yield from certificate_problems(
+            contents[0], contents[1], [name for name in names if name and not _is_address(name.strip("[]"))], now
+        )
 
 
 def _authorities(settings: Mapping[str, Any], files: Mapping[str, bytes]) -> Iterator[str]:

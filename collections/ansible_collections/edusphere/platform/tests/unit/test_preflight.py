@@ -572,7 +572,23 @@ def test_host_names(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "a_b", "-a", "a-", "a..b", "a.", "x" * 64, "300.0.0.1", "1.2.3", "a:80", "ä.org", "a/b"]
+    "name",
+    [
+        "",
+        "a_b",
+        "-a",
+        "a-",
+        "a..b",
+        "a.",
+        "x" * 64,
+        "300.0.0.1",
+        "1.2.3",
+        "0x7f000001",
+        "a.0x1",
+        "a:80",
+        "ä.org",
+        "a/b",
+    ],
 )
 def test_no_host_names(name: str) -> None:
     assert not is_host_name(name)
@@ -637,6 +653,40 @@ def test_tls_through_the_settings(settings: dict[str, Any]) -> None:
     assert "is not for other.org" in only(
         replaced(wrong, "one", settings={**settings, **tls, "edusphere_domain": "other.org"})
     )
+
+
+@pytest.mark.parametrize("address", ["10.0.0.1", "192.0.2.7", "::1", "[2001:db8::1]", "2001:db8::1", "fe80::1%eth0"])
+@pytest.mark.parametrize("name", ["edusphere_domain", "edusphere_domain_aliases"])
+def test_an_address_has_no_tls(settings: dict[str, Any], name: str, address: str) -> None:
+    """Whatever the certificate says: clients name no server when they ask for an address."""
+    made = certificate(KEY, ["learn.example.org", "10.0.0.1"], NOW - DAY, NOW + DAY)
+    tls = {"edusphere_tls": "provided", "edusphere_tls_certificate": "/c", "edusphere_tls_private_key": "/k"}
+    value = [address] if name == "edusphere_domain_aliases" else address
+    site = dataclasses.replace(one({**settings, **tls, name: value}), files={"/c": made, "/k": pem(KEY)})
+    found = only(site)
+    assert found.startswith(f"{name}: {address!r} is an address")
+    assert "give a host name, or set edusphere_tls to 'off'" in found
+
+
+def test_an_address_without_tls(settings: dict[str, Any]) -> None:
+    addressed = {**settings, "edusphere_domain": "10.0.0.1", "edusphere_domain_aliases": ["127.0.0.1"]}
+    assert problems(one(addressed)) == []
+    assert "is no host name" in only(one({**settings, "edusphere_domain": "::1"}))
+
+
+def test_the_host_of_the_public_url(settings: dict[str, Any]) -> None:
+    made = certificate(KEY, ["learn.example.org"], NOW - DAY, NOW + DAY)
+    tls = {"edusphere_tls": "provided", "edusphere_tls_certificate": "/c", "edusphere_tls_private_key": "/k"}
+
+    def site(**changes: Any) -> Site:
+        return dataclasses.replace(one({**settings, **tls, **changes}), files={"/c": made, "/k": pem(KEY)})
+
+    assert problems(site(edusphere_public_url="https://learn.example.org:8443")) == []
+    for host in ("10.0.0.1", "10.0.0.1:8443", "[2001:db8::1]", "[2001:db8::1]:8443"):
+        found = only(site(edusphere_public_url=f"https://{host}"))
+        assert found.startswith("edusphere_public_url: ")
+        assert "is an address" in found
+    assert problems(site(edusphere_public_url="http://[::1]:8080", edusphere_tls="off")) == []
 
 
 def test_hosts_from_registered_results() -> None:
