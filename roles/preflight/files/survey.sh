@@ -22,7 +22,9 @@ section memory; grep MemTotal: /proc/meminfo
 section disks; df -Pk 2>/dev/null
 section links; find / /opt /srv /var -maxdepth 1 -type l -printf '%p %l\n' 2>/dev/null
 section address; ip -4 -o route get 192.0.2.1 2>/dev/null
-section users; cut -d: -f1,3 /etc/passwd
+# Without what may be a password.
+section accounts; cut -d: -f1,3- /etc/passwd
+section groups; cut -d: -f1,3- /etc/group
 section listeners; cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep ': .* 0A '
 section processes; $as_root ss -Hltnp 2>/dev/null
 section end

@@ -22,7 +22,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.edusphere.platform.plugins.filter.env_file import env_file
-from ansible_collections.edusphere.platform.plugins.plugin_utils import places
+from ansible_collections.edusphere.platform.plugins.plugin_utils import accounts, places
 from ansible_collections.edusphere.platform.plugins.plugin_utils.survey import Survey
 
 GROUPS = ("edge", "app", "database", "cache")
@@ -46,11 +46,11 @@ SECRETS = {
     "edusphere_redis_password": (PASSWORD_LENGTH, PASSWORD_CHARACTERS),
 }
 
-# Accounts and directories that exist on a Debian machine, or that the platform makes beside the site's own.
 # The domain of inventories/prod and inventories/staging, until an operator sets theirs.
 PLACEHOLDER = "edusphere.example.org"
 LOCAL_NAMES = ("localhost", "127.0.0.1")
-TAKEN_NAMES = {"backup", "mail", "man", "news", "nginx", "postgres", "postgresql", "redis", "root", "ssh", "www-data"}
+# Directories of Debian's or of the platform's that have no account of their name.
+TAKEN_NAMES = {"postgresql", "ssh"}
 
 # Services of the stack, and units and programs that are named after the site.
 TAKEN_PROCESSES = {"backend", "firewall", "frontend", "manage", "nginx", "postgres", "redis", "vite"}
@@ -129,6 +129,7 @@ def judge(site: Site) -> tuple[list[str], list[str]]:
 def _settings(site: Site, settings: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with the settings alone."""
     yield from _identity(settings)
+    yield from accounts.well_named(settings)
     yield from _secrets(settings)
     yield from _application(settings)
     yield from _commands(settings)
@@ -150,7 +151,7 @@ def _identity(settings: Mapping[str, Any]) -> Iterator[str]:
             f"edusphere_name: {name!r} names an account, units and directories: "
             "use 2 to 24 lower-case letters, digits and hyphens, a letter first"
         )
-    elif name in TAKEN_NAMES:
+    elif name in TAKEN_NAMES | accounts.TAKEN:
         yield f"edusphere_name: {name!r} is the name of something else on the hosts; choose another"
     if "edusphere_domain" in settings:
         yield from _domain("edusphere_domain", settings["edusphere_domain"], settings)
@@ -661,6 +662,10 @@ def _host(site: Site, host: Host) -> Iterator[str]:
     written = set(places.on_host(host.settings))
     for problem in places.on_host(host.settings, survey.real):
         if problem not in written:
+            yield f"host {host.name}: {problem}"
+    builds = host.name == host.settings.get("edusphere_builder")
+    if builds or host.name in site.groups.get("app", []):
+        for problem in accounts.on_host(host.settings, survey, builds):
             yield f"host {host.name}: {problem}"
     if survey.memory_mb < site.minimum_memory_mb:
         yield f"host {host.name}: has {survey.memory_mb} MiB of memory and needs {site.minimum_memory_mb}"

@@ -12,6 +12,10 @@ import shlex
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+# Lines of /etc/passwd and /etc/group without the password; those of NIS (+) have no numbers.
+ACCOUNT = r"[^:]+:[0-9]+:[0-9]+:[^:]*:[^:]*:[^:]*"
+GROUP = r"[^:]+:[0-9]+:[^:]*"
+
 
 @dataclass(frozen=True)
 class Listener:
@@ -22,6 +26,29 @@ class Listener:
     """Whose socket it is."""
     process: str
     """The program's name; empty where the host does not tell."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """A local account."""
+
+    name: str
+    uid: int
+    gid: int
+    comment: str
+    home: str
+    shell: str
+    """Empty for /bin/sh."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """A local group."""
+
+    name: str
+    gid: int
+    members: tuple[str, ...]
+    """Those that it is a further group of."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +70,8 @@ class Survey:
     """Symbolic links in / and in the directories that sites are put in, and where they lead."""
     address: str
     """Of the default IPv4 route; empty without one."""
+    accounts: tuple[Account, ...]
+    groups: tuple[Group, ...]
     listeners: tuple[Listener, ...]
 
     def free_mb(self, path: str) -> tuple[str, int]:
@@ -88,6 +117,8 @@ def parse(text: str) -> Survey:
         disks=dict(_disk(line) for line in sections["disks"] if re.search(r"\d+%", line)),
         links=dict(line.split(" ", 1) for line in sections["links"] if " " in line),
         address=address[1] if address else "",
+        accounts=tuple(_account(line) for line in sections["accounts"] if re.fullmatch(ACCOUNT, line.strip())),
+        groups=tuple(_group(line) for line in sections["groups"] if re.fullmatch(GROUP, line.strip())),
         listeners=_listeners(sections),
     )
 
@@ -114,10 +145,20 @@ def _disk(line: str) -> tuple[str, int]:
     return words[5], int(words[3]) // 1024
 
 
+def _account(line: str) -> Account:
+    name, uid, gid, comment, home, shell = line.strip().split(":")
+    return Account(name, int(uid), int(gid), comment, home, shell)
+
+
+def _group(line: str) -> Group:
+    name, gid, members = line.strip().split(":")
+    return Group(name, int(gid), tuple(filter(None, members.split(","))))
+
+
 def _listeners(sections: dict[str, list[str]]) -> tuple[Listener, ...]:
     users: dict[str, str] = {}
-    for line in sections["users"]:
-        name, _colon, number = line.strip().partition(":")
+    for line in sections["accounts"]:
+        name, number = line.strip().split(":")[:2]
         users.setdefault(number, name)
     processes = {}
     for line in sections["processes"]:

@@ -21,7 +21,7 @@ from ansible_collections.edusphere.platform.plugins.plugin_utils.preflight impor
     judge,
     services,
 )
-from ansible_collections.edusphere.platform.plugins.plugin_utils.survey import Listener, Survey
+from ansible_collections.edusphere.platform.plugins.plugin_utils.survey import Account, Listener, Survey
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -44,6 +44,8 @@ def survey(**changes: Any) -> Survey:
         "disks": {"/": 10000},
         "links": {},
         "address": "10.0.0.1",
+        "accounts": (),
+        "groups": (),
         "listeners": (),
     }
     return Survey(**{**values, **changes})
@@ -209,6 +211,9 @@ def test_a_right_site_has_no_problems(settings: dict[str, Any]) -> None:
     [
         ("edusphere_name", "Edu Sphere", "lower-case letters"),
         ("edusphere_name", "nginx", "choose another"),
+        ("edusphere_name", "ssl-cert", "choose another"),
+        ("edusphere_user", "www-data", "is the system's own"),
+        ("edusphere_group", "docker", "is the system's own"),
         ("edusphere_domain", "http://x", "is no host name"),
         ("edusphere_domain_aliases", ["-x"], "'-x' is no host name"),
         ("edusphere_domain_aliases", ["learn.example.org"], "is edusphere_domain already"),
@@ -715,6 +720,19 @@ def test_ansible_core() -> None:
 def test_a_place_that_only_the_host_shows(settings: dict[str, Any]) -> None:
     found = only(one(settings, survey=survey(links={"/srv": "/home/srv"})))
     assert found.startswith("host one: edusphere_root: '/srv/edusphere' leads to /home/srv/edusphere and lies in /home")
+
+
+def test_an_account_is_judged_where_the_application_runs(settings: dict[str, Any]) -> None:
+    person = Account("debian", 1000, 1000, "", "/home/debian", "/bin/bash")
+    named = {**settings, "edusphere_user": "debian"}
+    assert only(one(named, survey=survey(accounts=(person,)))) == (
+        "host one: edusphere_user: account 'debian' is there, and is somebody's (login shell /bin/bash); "
+        "choose another name"
+    )
+    site = many(named)
+    assert problems(replaced(site, "database", survey=survey(address="10.0.0.4", accounts=(person,)))) == []
+    found = only(replaced(site, "app2", survey=survey(address="10.0.0.3", accounts=(person,))))
+    assert found.startswith("host app2: edusphere_user: account 'debian'")
 
 
 def test_a_hidden_place_is_told_once(settings: dict[str, Any]) -> None:

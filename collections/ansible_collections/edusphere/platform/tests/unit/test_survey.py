@@ -6,7 +6,7 @@ import socket
 import subprocess
 
 import pytest
-from ansible_collections.edusphere.platform.plugins.plugin_utils.survey import Listener, parse
+from ansible_collections.edusphere.platform.plugins.plugin_utils.survey import Account, Group, Listener, parse
 from own_collections import ROOT
 
 SCRIPT = ROOT / "roles/preflight/files/survey.sh"
@@ -41,9 +41,14 @@ Filesystem     1024-blocks    Used Available Capacity Mounted on
 /var/b /var/a
 @@ address
 192.0.2.1 via 10.0.0.1 dev eth0 src 10.0.0.7 uid 0 \\    cache
-@@ users
-root:0
-postgres:106
+@@ accounts
+root:0:0:root:/root:/bin/bash
+postgres:106:112:PostgreSQL administrator,,,:/var/lib/postgresql:/bin/bash
+edusphere:995:994:edusphere service account:/srv/edusphere:/usr/sbin/nologin
++:::::
+@@ groups
+root:0:
+sudo:27:deploy,admin
 @@ listeners
    0: 0100007F:1538 00000000:0000 0A 00000000:00000000 00:00000000 00000000   106        0 5 1 0 100 0 0 10 0
    1: 00000000000000000000000000000000:0050 00000000000000000000000000000000:0000 0A 0:0 00:0 0     0        0 6 1
@@ -60,6 +65,10 @@ def test_an_answer() -> None:
     assert (survey.user, survey.root, survey.architecture) == ("deploy", "sudo", "x86_64")
     assert (survey.systemd, survey.python3, survey.memory_mb, survey.address) == (True, False, 964, "10.0.0.7")
     assert survey.os["PRETTY_NAME"] == "Debian GNU/Linux 13 (trixie)"
+    assert [account.name for account in survey.accounts] == ["root", "postgres", "edusphere"]
+    service = ("edusphere", 995, 994, "edusphere service account", "/srv/edusphere", "/usr/sbin/nologin")
+    assert survey.accounts[2] == Account(*service)
+    assert survey.groups == (Group("root", 0, ()), Group("sudo", 27, ("deploy", "admin")))
     assert survey.listeners == (
         Listener(80, "root", "nginx"),
         Listener(5432, "postgres", "postgres"),
@@ -114,6 +123,8 @@ def test_the_script_here(shell: str) -> None:
     assert done.stderr == ""
     assert survey.python3
     assert survey.memory_mb > 100
+    assert Account("root", 0, 0, "root", "/root", "/bin/bash") in survey.accounts
+    assert "root" in [group.name for group in survey.groups]
     assert survey.free_mb("/srv/edusphere")[1] > 0
     assert port in [listener.port for listener in survey.listeners]
     assert survey.os["ID"]
