@@ -100,6 +100,7 @@ def in_release(settings: Mapping[str, Any]) -> Iterator[str]:
         if not _lies_in_release(path):
             yield f"{name}: {path!r} must lie in the release; give a path from its root, without '..'"
     yield from _shared(settings)
+    yield from _static(settings)
     media = settings.get("edusphere_app_media_directory")
     shared = settings.get("edusphere_app_shared_directories")
     if (
@@ -149,6 +150,19 @@ def _shared(settings: Mapping[str, Any]) -> Iterator[str]:
             elif volumes.get(volume, plain) != plain:
                 yield f"{name}: {plain!r} and {volumes[volume]!r} would be one volume, {volume!r}; rename one of them"
         volumes[volume] = plain
+
+
+def _static(settings: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with the directory that collectstatic fills, and that Compose mode removes from the sources."""
+    name = "edusphere_app_static_directory"
+    path = settings.get(name) or "/"
+    if _lies_in_release(path):
+        for own, what in OWN_IN_RELEASE.items():
+            if overlap(path, own):
+                yield f"{name}: {path!r} overlaps {own!r} ({what}); give it a directory of its own"
+        for own, what in _sources(settings):
+            if PurePosixPath(own).is_relative_to(path):
+                yield f"{name}: {path!r} holds {own!r} of each release ({what}); take a directory without sources"
 
 
 def _owned_in_release(settings: Mapping[str, Any]) -> list[tuple[str, str]]:

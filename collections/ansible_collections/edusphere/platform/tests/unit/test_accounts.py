@@ -37,9 +37,20 @@ DAEMON = Account("_gitea", 112, 115, "", "/var/lib/gitea", NOLOGIN)
 def found(accounts: list[Account], groups: list[Group], builds: bool = True, **changes: Any) -> list[str]:
     """What is said of a host with these, and root's."""
     survey = Survey(
-        user="deploy", root="sudo", os={}, architecture="x86_64", systemd=True, python3=True, memory_mb=2000, disks={},
-        links={}, address="10.0.0.1", accounts=(SUPERUSER, *accounts), groups=(Group("root", 0, ()), *groups), listeners=(),
-    )  # fmt: skip
+        user="deploy",
+        root="sudo",
+        os={},
+        architecture="x86_64",
+        systemd=True,
+        python3=True,
+        memory_mb=2000,
+        disks={},
+        links={},
+        address="10.0.0.1",
+        accounts=(SUPERUSER, *accounts),
+        groups=(Group("root", 0, ()), *groups),
+        listeners=(),
+    )
     return list(on_host({**SETTINGS, **changes}, survey, builds))
 
 

@@ -98,6 +98,23 @@ def test_directories_that_meet(paths: list[str], text: str) -> None:
     assert all(problem.startswith("edusphere_app_shared_directories: ") for problem in found)
 
 
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        (".venv/static", "overlaps '.venv' (the release's Python environment)"),
+        (".overlay", "overlaps '.overlay'"),
+        ("backend", "holds 'backend/config/settings' of each release (edusphere_app_settings_module)"),
+        ("frontend", "holds 'frontend' of each release (edusphere_app_frontend_directory)"),
+    ],
+)
+def test_static_files_have_a_directory_of_their_own(path: str, text: str) -> None:
+    found = shared(edusphere_app_static_directory=path)
+    assert found
+    assert all(problem.startswith(f"edusphere_app_static_directory: {path!r} ") for problem in found)
+    assert text in found[0]
+    assert shared(edusphere_app_static_directory="backend/static") == []
+
+
 def test_without_a_frontend_its_places_are_free() -> None:
     assert shared("frontend/dist", edusphere_app_frontend=False) == []
 
