@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,13 @@ from ansible.errors import AnsibleError
 from ansible.module_utils.compat.version import LooseVersion
 from ansible.plugins.action import ActionBase
 from ansible.release import __version__ as ansible_version
-from ansible_collections.edusphere.platform.plugins.plugin_utils.preflight import Host, Repository, Site, judge
+from ansible_collections.edusphere.platform.plugins.plugin_utils.preflight import (
+    Host,
+    Repository,
+    Site,
+    judge,
+    judge_removal,
+)
 from ansible_collections.edusphere.platform.plugins.plugin_utils.survey import Survey, parse
 
 # A repository that takes longer to list its branches is one that does not answer.
@@ -37,6 +43,7 @@ class ActionModule(ActionBase):
         variables = task_vars or {}
         _options, arguments = self.validate_argument_spec(
             {
+                "purpose": {"type": "str", "choices": ["site", "removal"], "default": "site"},
                 "surveys": {"type": "str", "required": True},
                 "settings": {"type": "str", "required": True},
                 "minimum_disk_mb": {"type": "int", "required": True},
@@ -47,6 +54,8 @@ class ActionModule(ActionBase):
             host(name, variables["hostvars"][name], arguments["surveys"], arguments["settings"])
             for name in variables["ansible_play_hosts_all"]
         ]
+        if arguments["purpose"] == "removal":
+            return self._told(result, judge_removal(hosts))
         site = Site(
             hosts=hosts,
             groups={name: list(members) for name, members in variables["groups"].items()},
@@ -56,10 +65,13 @@ class ActionModule(ActionBase):
             repositories={source: repository(source) for source in repositories(hosts)},
         )
         problems, notices = judge(site)
-        problems = [*too_old(ansible_version), *problems]
-        result.update(changed=False, notices=notices)
         if notices:
             result["warnings"] = notices
+        return self._told(result, [*too_old(ansible_version), *problems], notices)
+
+    def _told(self, result: dict[str, Any], problems: Sequence[str], notices: Sequence[str] = ()) -> dict[str, Any]:
+        """The task's result, which fails with all problems in one list."""
+        result.update(changed=False, notices=list(notices))
         if problems:
             count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
             listing = "\n".join(f"{number:2}. {problem}" for number, problem in enumerate(problems, start=1))

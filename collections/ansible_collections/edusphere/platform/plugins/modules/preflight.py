@@ -25,6 +25,13 @@ attributes:
     description: Changes nothing, so there is nothing to show.
     support: none
 options:
+  purpose:
+    description:
+      - V(site) judges everything that the site needs.
+      - V(removal) judges only the accounts and directories that are removed with the site, on the hosts that answer.
+    type: str
+    choices: [site, removal]
+    default: site
   surveys:
     description: The variable in which each host's survey was registered.
     type: str

@@ -75,6 +75,17 @@ def on_host(settings: Mapping[str, Any], survey: Survey, builds: bool) -> Iterat
     yield from _numbers(settings, survey)
 
 
+def removed(settings: Mapping[str, Any], survey: Survey) -> Iterator[str]:
+    """What is wrong with removing the site's accounts from a host: the one that builds, and with the data the other."""
+    with_data = bool(settings.get("edusphere_teardown_data"))
+    for account in survey.accounts:
+        if account.name == f"{settings.get('edusphere_name')}-build" and (owner := _owner(account)):
+            yield f"edusphere_name: account {account.name!r} is {owner}; correct the name"
+        elif account.name == settings.get("edusphere_user") and with_data and not is_ours(account, settings):
+            owner = _owner(account) or "not known to be this site's"
+            yield f"{_named_by('edusphere_user', settings)}: account {account.name!r} is {owner}; correct the name"
+
+
 def is_ours(account: Account, settings: Mapping[str, Any]) -> bool:
     """Whether an account was made by the role common, or for it: by its comment, or by its home."""
     if account.uid == 0:

@@ -219,6 +219,15 @@ def on_host(settings: Mapping[str, Any], real: Callable[[str], str] = str) -> It
         yield from (f"{name}: {shown} {problem}; {_instead(name, place, settings)}" for problem in problems)
 
 
+def removed(settings: Mapping[str, Any], real: Callable[[str], str]) -> Iterator[str]:
+    """What is wrong with removing the site's directories from a host; those that units don't see can be removed."""
+    yield from well_formed(settings)
+    for name in SITE_DIRECTORIES:
+        if name in settings:
+            problems = _taken(name, real(_plain(settings[name])), ())
+            yield from (f"{name}: {settings[name]!r} {problem}; correct it" for problem in problems)
+
+
 def _plain(path: str) -> str:
     """``path`` without doubled slashes; two at its beginning are something else to pathlib."""
     return str(PurePosixPath("/" + path.strip("/")))

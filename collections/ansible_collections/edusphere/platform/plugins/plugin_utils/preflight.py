@@ -126,6 +126,19 @@ def judge(site: Site) -> tuple[list[str], list[str]]:
     return list(dict.fromkeys(told)), list(_notices(site))
 
 
+def judge_removal(hosts: Sequence[Host]) -> list[str]:
+    """What would be removed with a site, on the hosts that answer, and is not the site's."""
+    return [
+        f"host {host.name}: {problem}"
+        for host in hosts
+        if host.survey is not None
+        for problem in (
+            *places.removed(host.settings, host.survey.real),
+            *accounts.removed(host.settings, host.survey),
+        )
+    ]
+
+
 def _settings(site: Site, settings: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with the settings alone."""
     yield from _identity(settings)

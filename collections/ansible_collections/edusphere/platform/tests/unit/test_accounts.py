@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.edusphere.platform.plugins.plugin_utils.accounts import TAKEN, comment_of, on_host, well_named
+from ansible_collections.edusphere.platform.plugins.plugin_utils.accounts import (
+    TAKEN,
+    comment_of,
+    on_host,
+    removed,
+    well_named,
+)
 from ansible_collections.edusphere.platform.plugins.plugin_utils.survey import Account, Group, Survey
 from own_collections import ROOT
 
@@ -34,9 +41,9 @@ SUPERUSER = Account("root", 0, 0, "root", "/root", "/bin/bash")
 DAEMON = Account("_gitea", 112, 115, "", "/var/lib/gitea", NOLOGIN)
 
 
-def found(accounts: list[Account], groups: list[Group], builds: bool = True, **changes: Any) -> list[str]:
-    """What is said of a host with these, and root's."""
-    survey = Survey(
+def survey(accounts: list[Account], groups: Sequence[Group] = ()) -> Survey:
+    """A host with these, and root's."""
+    return Survey(
         user="deploy",
         root="sudo",
         os={},
@@ -51,7 +58,11 @@ def found(accounts: list[Account], groups: list[Group], builds: bool = True, **c
         groups=(Group("root", 0, ()), *groups),
         listeners=(),
     )
-    return list(on_host({**SETTINGS, **changes}, survey, builds))
+
+
+def found(accounts: list[Account], groups: list[Group], builds: bool = True, **changes: Any) -> list[str]:
+    """What is said of a host with these."""
+    return list(on_host({**SETTINGS, **changes}, survey(accounts, groups), builds))
 
 
 @pytest.mark.parametrize(
@@ -159,3 +170,31 @@ def test_names_of_the_system(name: str, value: str) -> None:
 def test_no_names(value: str) -> None:
     (problem,) = well_named({**SETTINGS, "edusphere_user": value})
     assert problem.startswith(f"edusphere_user: {value!r} names no account")
+
+
+@pytest.mark.parametrize(
+    ("account", "changes", "text"),
+    [
+        (OURS, {"edusphere_teardown_data": "learn"}, ""),
+        (BUILD, {}, ""),
+        (DEBIAN, {"edusphere_user": "debian"}, ""),
+        (
+            DEBIAN,
+            {"edusphere_user": "debian", "edusphere_teardown_data": "learn"},
+            "edusphere_user: account 'debian' is somebody's (login shell /bin/bash); correct the name",
+        ),
+        (
+            DAEMON,
+            {"edusphere_user": "_gitea", "edusphere_teardown_data": "learn"},
+            "edusphere_user: account '_gitea' is not known to be this site's; correct the name",
+        ),
+        (
+            Account("learn-build", 1001, 1001, "", "/home/x", "/bin/sh"),
+            {},
+            "edusphere_name: account 'learn-build' is somebody's (login shell /bin/sh); correct the name",
+        ),
+    ],
+)
+def test_what_teardown_may_remove(account: Account, changes: dict[str, Any], text: str) -> None:
+    """The service account goes with the data alone."""
+    assert list(removed({**SETTINGS, **changes}, survey([account]))) == ([text] if text else [])

@@ -6,7 +6,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.edusphere.platform.plugins.plugin_utils.places import in_release, on_host, overlap, well_formed
+from ansible_collections.edusphere.platform.plugins.plugin_utils.places import (
+    in_release,
+    on_host,
+    overlap,
+    removed,
+    well_formed,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -252,3 +258,21 @@ def test_in_compose_mode_what_a_boot_empties_is_refused_all_the_same(path: str) 
 def test_links_of_a_host() -> None:
     (problem,) = on_host(SETTINGS, lambda path: path.replace("/srv", "/home/srv"))
     assert problem.startswith("edusphere_root: '/srv/learn' leads to /home/srv/learn and lies in /home")
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({}, ""),
+        ({"edusphere_root": "/home/learn/site"}, ""),
+        ({"edusphere_root": "/var/lib"}, "edusphere_root: '/var/lib' overlaps /var/lib/apt, which is not the site's"),
+        ({"edusphere_root": "/srv"}, "edusphere_root: '/srv' must be an absolute path, two levels deep"),
+        ({"edusphere_config_directory": "/etc/ssl"}, "edusphere_config_directory: '/etc/ssl' overlaps /etc/ssl"),
+        ({"edusphere_config_directory": "/opt/etc"}, "edusphere_config_directory: '/opt/etc' overlaps /etc/"),
+    ],
+)
+def test_what_teardown_may_remove(changes: dict[str, Any], text: str) -> None:
+    """What units don't see as well, and nothing through a link."""
+    problems = list(removed({**SETTINGS, **changes}, lambda path: "/etc" if path == "/opt/etc" else path))
+    assert len(problems) == bool(text)
+    assert text in "".join(problems)

@@ -19,6 +19,7 @@ from ansible_collections.edusphere.platform.plugins.plugin_utils.preflight impor
     certificate_problems,
     is_host_name,
     judge,
+    judge_removal,
     services,
 )
 from ansible_collections.edusphere.platform.plugins.plugin_utils.survey import Account, Listener, Survey
@@ -737,3 +738,16 @@ def test_an_account_is_judged_where_the_application_runs(settings: dict[str, Any
 
 def test_a_hidden_place_is_told_once(settings: dict[str, Any]) -> None:
     assert only(one({**settings, "edusphere_root": "/home/edusphere/site"})).startswith("edusphere_root: ")
+
+
+def test_removal_is_judged_by_itself(settings: dict[str, Any]) -> None:
+    """A site that could not be deployed any more can be removed, from the hosts that answer."""
+    person = Account("debian", 1000, 1000, "", "/home/debian", "/bin/bash")
+    wrong = {**settings, "edusphere_domain": "x_y", "edusphere_user": "debian", "edusphere_teardown_data": "edusphere"}
+    site = many({**wrong, "edusphere_config_directory": "/etc/nginx"})
+    there = dataclasses.replace(site.hosts[0], survey=survey(accounts=(person,), memory_mb=1))
+    assert judge_removal([there, dataclasses.replace(site.hosts[1], survey=None, unreachable="no route")]) == [
+        "host edge: edusphere_config_directory: '/etc/nginx' overlaps /etc/nginx, which is not the site's; correct it",
+        "host edge: edusphere_user: account 'debian' is somebody's (login shell /bin/bash); correct the name",
+    ]
+    assert judge_removal(many(settings).hosts) == []
