@@ -21,7 +21,7 @@ section python3; command -v python3
 section memory; grep MemTotal: /proc/meminfo
 section disks; df -Pk 2>/dev/null
 # One of them may be a storage that does not answer.
-section links; timeout -s KILL 5 find / /opt /srv /var -maxdepth 1 -type l -printf '%p %l\n' 2>/dev/null
+section links; timeout -s KILL 5 sh -c "find / -maxdepth 1 -type l -printf '%p %l\n'; find /opt /srv /var -maxdepth 2 -type l -printf '%p %l\n'" 2>/dev/null
 section address; ip -4 -o route get 192.0.2.1 2>/dev/null
 # Without what may be a password.
 section accounts; cut -d: -f1,3- /etc/passwd

@@ -204,6 +204,9 @@ def on_host(settings: Mapping[str, Any], real: Callable[[str], str] = str) -> It
     # Each with whether a unit of the site must see it.
     wanted = [(name, settings[name], native) for name in SITE_DIRECTORIES if name in settings]
     wanted += [(name, settings[name], False) for name in SERVICE_DIRECTORIES if name in settings]
+    root = settings.get("edusphere_root", "")
+    if not PurePosixPath(real(_plain(f"{root}/shared"))).is_relative_to(real(_plain(root))):
+        wanted.append(("edusphere_root/shared", f"{root}/shared", native))  # It is a link to another storage.
     if native:
         wanted += [(name, path, True) for name, path in _programs(settings)]
     places: list[tuple[str, str]] = []
@@ -274,6 +277,7 @@ def _instead(name: str, place: str, settings: Mapping[str, Any]) -> str:
     places = {
         "edusphere_root": f"choose a directory such as /srv/{site}",
         "edusphere_config_directory": f"choose a directory such as /etc/{site}",
+        "edusphere_root/shared": "move it, and the link",
         "postgresql_data_directory": "choose a directory such as /var/lib/postgresql/VERSION/CLUSTER",
         "docker_data_root": "choose a directory such as /var/lib/docker",
     }

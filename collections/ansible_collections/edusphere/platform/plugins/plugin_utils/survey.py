@@ -67,7 +67,7 @@ class Survey:
     disks: dict[str, int]
     """Mount point to free MiB."""
     links: dict[str, str]
-    """Symbolic links in / and in the directories that sites are put in, and where they lead."""
+    """Symbolic links in / and in directories that sites are put in, as deep as a site's own, and where they lead."""
     address: str
     """Of the default IPv4 route; empty without one."""
     accounts: tuple[Account, ...]

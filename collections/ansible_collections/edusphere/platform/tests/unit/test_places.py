@@ -260,6 +260,16 @@ def test_links_of_a_host() -> None:
     assert problem.startswith("edusphere_root: '/srv/learn' leads to /home/srv/learn and lies in /home")
 
 
+def test_uploads_that_are_elsewhere() -> None:
+    def real(path: str) -> str:
+        return path.replace("/srv/learn/shared", "/home/uploads")
+
+    (problem,) = on_host(SETTINGS, real)
+    assert problem.startswith("edusphere_root/shared: '/srv/learn/shared' leads to /home/uploads and lies in /home")
+    assert list(on_host({**SETTINGS, "edusphere_mode": "compose"}, real)) == []
+    assert list(on_host(SETTINGS, lambda path: path.replace("/srv/learn/shared", "/mnt/uploads"))) == []
+
+
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
