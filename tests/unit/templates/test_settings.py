@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -24,10 +28,19 @@ HOSTS: dict[str, dict[str, str]] = {
     "here": {},
     "there": {},
     "container": {"edusphere_mode": "compose"},
+    "slow": {"edusphere_backend_start_timeout": 90},
+    "told": {"edusphere_app_environment": {"UVICORN_TIMEOUT_WORKER_HEALTHCHECK": 7}},
     "managed": {"edusphere_database_host": "fd00::2", "edusphere_redis_host": "fd00::3"},
 }
 GROUPS = {"app": ["there", "here", "container"], "database": ["here", "container"], "cache": ["here", "container"]}
-NAMES = ("edusphere_database_url", "edusphere_redis_url", "edusphere_processes")
+NAMES = ("edusphere_database_url", "edusphere_redis_url", "edusphere_processes", "edusphere_process_environment")
+# Prints how long uvicorn, told to run an application, lets a worker be silent.
+ASK_UVICORN = """
+import sys
+import uvicorn.main
+command = sys.modules["uvicorn.main"].main
+print(command.make_context("uvicorn", ["site:application"]).params.get("timeout_worker_healthcheck"))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +90,33 @@ def test_processes_of_a_host(derived: dict[str, dict[str, Any]]) -> None:
     assert [process["name"] for process in first] == ["worker", "beat"]
     assert [process["stop_timeout"] for process in first] == [300, 60]
     assert [process["name"] for process in derived["here"]["edusphere_processes"]] == ["worker"]
+
+
+@pytest.mark.parametrize(
+    ("host", "version", "seconds"),
+    [
+        ("here", "0.40.0", "60"),
+        ("slow", "0.37.0", "90"),
+        pytest.param(
+            *("slow", "0.36.0", "None"),
+            marks=pytest.mark.exhaustive(
+                "A uvicorn that can't be told how long a worker may be silent starts all the same."
+            ),
+        ),
+        pytest.param(
+            *("told", "0.40.0", "7"),
+            marks=pytest.mark.exhaustive("An application's own word on how long a worker may be silent counts."),
+        ),
+    ],
+)
+def test_a_worker_may_import_for_as_long_as_a_start_may_take(
+    derived: dict[str, dict[str, Any]], host: str, version: str, seconds: str
+) -> None:
+    """By the environment: what a version doesn't know there, it ignores."""
+    uv = Path(sys.executable).with_name("uv")
+    options = ["--quiet", "--isolated", "--no-project", f"--python={sys.executable}", f"--with=uvicorn=={version}"]
+    environment = os.environ | {"UV_NATIVE_TLS": "1"} | derived[host]["edusphere_process_environment"]
+    asked = subprocess.run(
+        [uv, "run", *options, "python", "-c", ASK_UVICORN], env=environment, check=True, capture_output=True, text=True
+    )
+    assert asked.stdout.strip() == seconds
