@@ -99,9 +99,7 @@ def test_processes_of_a_host(derived: dict[str, dict[str, Any]]) -> None:
         ("slow", "0.37.0", "90"),
         pytest.param(
             *("slow", "0.36.0", "None"),
-            marks=pytest.mark.exhaustive(
-                "A uvicorn that can't be told how long a worker may be silent starts all the same."
-            ),
+            marks=pytest.mark.exhaustive("A uvicorn that can't be told how long a worker may be silent starts."),
         ),
         pytest.param(
             *("told", "0.40.0", "7"),
