@@ -119,7 +119,7 @@ def test_an_application_with_other_paths(render: Render) -> None:
     site = render({"edge": ["one"], "app": ["one"]}, **settings)["one"]
     assert "location ^~ /graphql/" in site
     assert "/admin/" not in site
-    assert "alias /srv/edusphere/releases/v1-0123456789ab/media/avatars/;" in site
+    assert "alias /srv/edusphere/shared/media/avatars/;" in site
 
 
 @pytest.mark.exhaustive("A prefix without a slash at its end is that path and all below it.")
@@ -134,8 +134,8 @@ def test_a_prefix_without_a_slash_at_its_end(render: Render) -> None:
     for path in ("/ws", "/graphql", "/avatars"):
         assert re.findall(rf"location (.*{path}/?) {{", sites["two"]) == [f"= {path}", f"^~ {path}/"]
     assert re.findall(r"location (.*) {", sites["one"]) == ["@closed", "^~ /.edusphere/", "= /ws", "^~ /ws/", "/"]
-    assert "alias /srv/edusphere/releases/v1-0123456789ab/media/avatars;" in sites["two"]
-    assert "alias /srv/edusphere/releases/v1-0123456789ab/media/avatars/;" in sites["two"]
+    assert "alias /srv/edusphere/shared/media/avatars;" in sites["two"]
+    assert "alias /srv/edusphere/shared/media/avatars/;" in sites["two"]
 
 
 @pytest.mark.exhaustive("In development, nginx passes pages to Vite and static files to Django.")
@@ -152,10 +152,17 @@ def test_development(render: Render) -> None:
 def test_development_in_containers(render: Render) -> None:
     """The dev server's container keeps its name, and not its address."""
     settings = {"edusphere_mode": "compose", "edusphere_backend_containers": ["edusphere-backend-1"]}
-    development = {**settings, "edusphere_environment": "development"}
+    development = {
+        **settings,
+        "edusphere_environment": "development",
+        "edusphere_app_aliases": [{"path": "/downloads/", "directory": "downloads"}],
+    }
     site = render({"edge": ["one"], "app": ["one"]}, **development)["one"]
     assert re.search(r"location / \{\s+proxy_pass http://edusphere_frontend;", site)
     assert "server frontend:5173 resolve max_fails=0;" in site
+    # What is edited there shows.
+    assert "alias /srv/sources/v1-0123456789ab/downloads/;" in site
+    assert "alias /srv/shared/media/;" in site
     assert "frontend:5173" not in render({"edge": ["one"], "app": ["one"]}, **settings)["one"]
 
 

@@ -24,7 +24,7 @@ SETTINGS: dict[str, Any] = {
         {"name": "beat", "command": ["celery", "beat"], "scope": "site"},
     ],
 }
-HOSTS: dict[str, dict[str, str]] = {
+HOSTS: dict[str, dict[str, Any]] = {
     "here": {},
     "there": {},
     "container": {"edusphere_mode": "compose"},
