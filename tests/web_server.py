@@ -126,12 +126,11 @@ def running(server: str, place: Path, settings: Mapping[str, Any]) -> Iterator[W
         "edusphere_kept_now": [{"release": LIVE}, {"release": PREVIOUS}],
         "edusphere_backend_containers": ["127.0.0.2"],
         "edusphere_domain": DOMAIN,
-        "nginx_http_extra": ECHO,
     }
     groups = {"edge": ["one"], "app": ["one"]}
     written = json.loads(rendered(files, template, {"one": {}}, groups, role="nginx", **variables, **settings)["one"])
     (conf / "nginx.conf").write_text(written["nginx"])
-    (conf / "site.conf").write_text(written["site"])
+    (conf / "site.conf").write_text(written["site"] + ECHO)
     mounts = [(root, "/srv")]
     command = "mkdir -p /run/edusphere-backend-a && exec nginx -g 'daemon off;'"
     if compose:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from web_server import LIVE, PREVIOUS, SERVERS, WebServer, running
+from web_server import DOMAIN, LIVE, PREVIOUS, SERVERS, WebServer, running
 
 SETTINGS = {
     "edusphere_app_aliases": [
@@ -114,3 +116,96 @@ def test_what_is_below_an_alias(server: WebServer) -> None:
     assert server.get("/downloads/manual.pdf").body == b"of the release"
     assert server.get("/data/list.csv").body == b"of the release"
     assert server.get("/data/exports/all.csv").body == b"of all releases"
+
+
+HIDDEN = {
+    "/.env": "frontend/dist/.env",
+    "/%2eenv": "frontend/dist/.env",
+    "//.env": "frontend/dist/.env",
+    "/.git/config": "frontend/dist/.git/config",
+    "/.vite/manifest.json": "frontend/dist/.vite/manifest.json",
+    "/assets/.hidden-Ab12Cd34.js": "frontend/dist/assets/.hidden-Ab12Cd34.js",
+    "/.hidden/a-Ab12Cd34.js": "frontend/dist/.hidden/a-Ab12Cd34.js",
+    "/.well-known/.hidden": "frontend/dist/.well-known/.hidden",
+    "/.well-known.js": "frontend/dist/.well-known.js",
+    "/a/.well-known/a.js": "frontend/dist/a/.well-known/a.js",
+    "/static/.hidden": "staticfiles/.hidden",
+    "/static/a/.hidden/a.0123456789ab.css": "staticfiles/a/.hidden/a.0123456789ab.css",
+    "/static/.well-known/a": "staticfiles/.well-known/a",
+    "/downloads/.htpasswd": "downloads/.htpasswd",
+    "/downloads/.git/config": "downloads/.git/config",
+}
+
+
+@pytest.mark.parametrize("path", HIDDEN)
+def test_hidden_files_are_not_served(server: WebServer, path: str) -> None:
+    """Nor a page in the place of one."""
+    server.write(HIDDEN[path], "secret")
+    assert server.get(path).status == 404
+
+
+@pytest.mark.parametrize("path", ["/media/.trash/a.png", "/media/.a.png", "/avatars/.a.png", "/data/exports/.a.csv"])
+def test_hidden_uploads_are_not_served(server: WebServer, path: str) -> None:
+    server.share(path.replace("/avatars", "/media/avatars").removeprefix("/"), "secret")
+    assert server.get(path).status == 404
+
+
+@pytest.mark.parametrize("path", ["/.well-known/security.txt", "/.well-known/a/b.json", "/.well-known/assetlinks"])
+def test_what_is_well_known_is_served(server: WebServer, path: str) -> None:
+    server.write(f"frontend/dist{path}", "known")
+    assert server.get(path).body == b"known"
+
+
+def test_names_with_dots_are_not_hidden(server: WebServer) -> None:
+    server.write("frontend/dist/a.b/c..d.js", "shown")
+    assert server.get("/a.b/c..d.js").body == b"shown"
+    assert server.get("/users/a.b").body == b"the page"
+    # What the backend answers is its own business.
+    assert asked(server, "/api/.hidden")["line"] == "GET /api/.hidden HTTP/1.1"
+
+
+def asked(server: WebServer, target: str, host: str | None = DOMAIN, **headers: str) -> dict[str, str]:
+    """What the backend is asked when a visitor asks for that."""
+    return dict(json.loads(server.get(target, host, **headers).body))
+
+
+HOSTS = {
+    "plain": ("/api/", DOMAIN, DOMAIN),
+    "with a port": ("/api/", f"{DOMAIN}:8080", f"{DOMAIN}:8080"),
+    "in capitals": ("/api/", f"{DOMAIN.upper()}:8080", f"{DOMAIN}:8080"),
+    "with a dot at the end": ("/api/", f"{DOMAIN}.:8080", f"{DOMAIN}:8080"),
+    "with a port that is none": ("/api/", f"{DOMAIN}:a'b", DOMAIN),
+    "of an address": (f"http://{DOMAIN}/api/", "evil.test", DOMAIN),
+    "of an address, and a port": (f"http://{DOMAIN}/api/", "evil.test:8080", DOMAIN),
+    "of an address, named alike": (f"http://{DOMAIN}/api/", f"{DOMAIN}.evil.test:8080", DOMAIN),
+    "of an address, with it before": (f"http://{DOMAIN}/api/", f"{DOMAIN}:80@evil.test:8080", DOMAIN),
+    "of an address, the same": (f"http://{DOMAIN}:8080/api/", f"{DOMAIN}:8080", f"{DOMAIN}:8080"),
+}
+
+# Which a newer nginx refuses.
+NO_HOSTS = {"with a port that is none", "of an address, with it before"}
+
+
+@pytest.mark.parametrize("case", HOSTS)
+@pytest.mark.parametrize("prefix", ["/api/", "/ws/"])
+def test_the_backend_gets_the_host_that_nginx_chose_by(server: WebServer, case: str, prefix: str) -> None:
+    """Where a request's line names another host than its header, the line counts. The port is the browser's word."""
+    target, host, expected = HOSTS[case]
+    answer = server.get(target.replace("/api/", prefix), host, Upgrade="websocket", Connection="upgrade")
+    if answer.status == 400:
+        assert case in NO_HOSTS
+        return
+    got = json.loads(answer.body)
+    assert got["host"] == expected
+    assert got["line"] == f"GET {prefix} HTTP/1.1"
+    assert got["upgrade"] == ("websocket" if prefix == "/ws/" else "")
+
+
+@pytest.mark.parametrize("name", ["X_Forwarded_Host", "Forwarded", "X_Forwarded_Port"])
+def test_nobody_else_says_where_a_visitor_came_to(server: WebServer, name: str) -> None:
+    assert asked(server, "/api/", **{name: "host=evil.test"})[name.replace("_", "-").lower()] == ""
+
+
+def test_an_address_of_another_host_gets_no_answer(server: WebServer) -> None:
+    with pytest.raises(http.client.RemoteDisconnected):
+        server.get("http://evil.test/api/", DOMAIN)
