@@ -209,3 +209,75 @@ def test_nobody_else_says_where_a_visitor_came_to(server: WebServer, name: str) 
 def test_an_address_of_another_host_gets_no_answer(server: WebServer) -> None:
     with pytest.raises(http.client.RemoteDisconnected):
         server.get("http://evil.test/api/", DOMAIN)
+
+
+# What Vite knows as assets (its KNOWN_ASSET_TYPES), and what it makes itself.
+TYPES = {
+    "application/javascript": "js mjs cjs",
+    "application/json": "json map",
+    "application/manifest+json": "webmanifest",
+    "application/pdf": "pdf",
+    "application/vnd.ms-fontobject": "eot",
+    "application/wasm": "wasm",
+    "audio/aac": "aac",
+    "audio/flac": "flac",
+    "audio/mp4": "m4a",
+    "audio/mpeg": "mp3",
+    "audio/ogg": "ogg opus",
+    "audio/wav": "wav",
+    "font/otf": "otf",
+    "font/ttf": "ttf",
+    "font/woff": "woff",
+    "font/woff2": "woff2",
+    "image/apng": "apng",
+    "image/avif": "avif",
+    "image/bmp": "bmp",
+    "image/gif": "gif",
+    "image/jpeg": "jpg jpeg jfif pjpeg pjp",
+    "image/jxl": "jxl",
+    "image/png": "png",
+    "image/svg+xml": "svg",
+    "image/webp": "webp",
+    "image/x-icon": "ico cur",
+    "text/css": "css",
+    "text/plain": "txt",
+    "text/vtt": "vtt",
+    "video/mp4": "mp4",
+    "video/quicktime": "mov",
+    "video/webm": "webm",
+}
+EXTENSIONS = {extension: media_type for media_type, names in TYPES.items() for extension in names.split()}
+
+
+@pytest.mark.parametrize("extension", EXTENSIONS)
+def test_every_type_of_a_build_has_its_own(server: WebServer, extension: str) -> None:
+    """Browsers are told not to guess, and take no script or style of another type."""
+    name = f"type.{extension}"
+    server.write(f"frontend/dist/{name}")
+    server.write(f"staticfiles/{name}")
+    server.share(f"media/{name}")
+    for path in (f"/{name}", f"/static/{name}", f"/media/{name}"):
+        answer = server.get(path)
+        assert (answer.status, answer.type) == (200, EXTENSIONS[extension])
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    # What is missing is not the page by its name.
+    assert server.get(f"/missing.{extension}").status == 404
+    assert server.get(f"/missing.{extension.upper()}").status == 404
+
+
+def test_other_types(server: WebServer) -> None:
+    """Of uploads and of downloads, as nginx' own list has them, and those that it lacks."""
+    expected = {
+        "html": "text/html",
+        "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+        "zip": "application/zip",
+        "csv": "text/csv",
+        "ics": "text/calendar",
+        "heic": "image/heic",
+        "mkv": "video/x-matroska",
+        "bin": "application/octet-stream",
+        "unknown": "application/octet-stream",
+    }
+    for extension in expected:
+        server.share(f"media/other.{extension}")
+    assert {extension: server.get(f"/media/other.{extension}").type for extension in expected} == expected
