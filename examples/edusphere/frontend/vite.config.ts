@@ -7,6 +7,8 @@ const backend = { target: "http://127.0.0.1:8000", changeOrigin: false, ws: true
 
 export default defineConfig({
   plugins: [vue()],
+  // Says which files have a hash in their names, for the web server.
+  build: { manifest: true },
   server: {
     port: 5173,
     strictPort: true,

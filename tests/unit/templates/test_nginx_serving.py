@@ -281,3 +281,53 @@ def test_other_types(server: WebServer) -> None:
     for extension in expected:
         server.share(f"media/other.{extension}")
     assert {extension: server.get(f"/media/other.{extension}").type for extension in expected} == expected
+
+
+FOR_EVER, ASK_AGAIN = "public, max-age=31536000, immutable", "no-cache"
+
+
+def test_what_is_surely_hashed_is_kept_for_a_year(server: WebServer) -> None:
+    """nginx looks where a built file is, which was decided when it was built. Of static files, names tell."""
+    for name in ("assets/known-homepage.js", "deeper/known.js", "assets/known-homepage.glb"):
+        server.write(f".hashed/{name}", "known", PREVIOUS)
+    server.write("staticfiles/base.0123456789ab.css")
+    server.write("staticfiles/a/base.0123456789ab.PNG", release=PREVIOUS)
+    for path in (
+        *("/assets/known-homepage.js", "/deeper/known.js", "/assets/known-homepage.glb"),
+        *("/static/base.0123456789ab.css", "/static/a/base.0123456789ab.PNG"),
+    ):
+        answer = server.get(path)
+        assert (answer.status, answer.headers.get_all("Cache-Control")) == (200, [FOR_EVER]), path
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize("release", [LIVE, PREVIOUS])
+def test_what_may_be_hashed_is_there_and_asked_for_again(server: WebServer, release: str) -> None:
+    """A page of a previous release may want it."""
+    names = {
+        **{f"assets/{name}": f"frontend/dist/assets/{name}" for name in ("hero-homepage.jpg", "inter-semibold.woff2")},
+        **{
+            f"assets/{name}": f"frontend/dist/assets/{name}"
+            for name in ("index-abcdefgh.js.map", "a/index.abcdefgh.js")
+        },
+        **{f"static/{name}": f"staticfiles/{name}" for name in ("data.202401011200.csv", "site.defacedecade.css")},
+    }
+    for path, file in names.items():
+        server.write(file, release, release)
+        answer = server.get(f"/{path}")
+        assert (answer.status, answer.headers.get_all("Cache-Control")) == (200, [ASK_AGAIN]), path
+        (server.releases / release / file).unlink()
+        gone = server.get(f"/{path}")
+        assert (gone.status, gone.headers["Cache-Control"]) == (404, None), path
+
+
+def test_other_files_are_asked_for_again(server: WebServer) -> None:
+    """And are those of the pages' release alone."""
+    for name in ("service-worker.js", "favicon.ico", "index.html"):
+        server.write(f"frontend/dist/{name}", "old", PREVIOUS)
+    assert server.get("/service-worker.js").status == 404
+    for name in ("service-worker.js", "favicon.ico", "index.html"):
+        server.write(f"frontend/dist/{name}", "the page")
+    for path in ("/", "/rooms/a", "/service-worker.js", "/favicon.ico", "/index.html"):
+        answer = server.get(path)
+        assert (answer.body, answer.headers.get_all("Cache-Control")) == (b"the page", [ASK_AGAIN]), path

@@ -182,6 +182,7 @@ def test_every_kept_release_has_its_hashed_files_served(render: Render) -> None:
     tried = re.findall(r"try_files (.*);", site)
     assert {
         "/v1-0123456789ab/frontend/dist$uri /v0-0123456789ab/frontend/dist$uri =404",
+        "/v1-0123456789ab/.hashed$uri /v0-0123456789ab/.hashed$uri /v1-0123456789ab/frontend/dist$uri =404",
         "/v1-0123456789ab/staticfiles$uri /v0-0123456789ab/staticfiles$uri =404",
     } < set(tried)
     assert "root /srv/edusphere/releases/v1-0123456789ab/frontend/dist;" in site
