@@ -80,6 +80,13 @@ def test_an_edge_before_two_app_hosts(render: Render) -> None:
         "192.0.2.3:8000",
     ]
     assert listens(sites["two"]) == {"127.0.0.1:8000", "192.0.2.2:8000"}
+    # On both ways, the host that nginx chose a server by.
+    for site in sites.values():
+        assert (
+            {"$matched_host"}
+            <= set(re.findall(r"proxy_set_header Host (\S+);", site))
+            <= {"$matched_host", "edusphere.test"}
+        )
     assert "set_real_ip_from 192.0.2.1;" in sites["two"]
 
 
