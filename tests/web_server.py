@@ -79,11 +79,11 @@ class WebServer:
     releases: Path
     shared: Path
 
-    def get(self, target: str, host: str | None = DOMAIN, **headers: str) -> Answer:
+    def get(self, target: str, host: str = DOMAIN, **headers: str) -> Answer:
         """Ask for a path, or, as a proxy is asked, for an address."""
         connection = http.client.HTTPConnection(self.address, timeout=10)
         connection.putrequest("GET", target, skip_host=True, skip_accept_encoding=True)
-        for name, value in ({"Host": host} if host else {}).items() | headers.items():
+        for name, value in {"Host": host, **headers}.items():
             connection.putheader(name.replace("_", "-"), value)
         connection.endheaders()
         response = connection.getresponse()
@@ -93,15 +93,19 @@ class WebServer:
 
     def write(self, path: str, content: str = "content", release: str = LIVE) -> None:
         """Make a file of a release."""
-        file = self.releases / release / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(content)
+        _write(self.releases, f"{release}/{path}", content)
 
     def share(self, path: str, content: str = "content") -> None:
         """Make a file that releases share."""
-        file = self.shared / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(content)
+        _write(self.shared, path, content)
+
+
+def _write(root: Path, path: str, content: str) -> None:
+    file = root / path
+    # A link of a test may lead to what is this machine's.
+    assert file.resolve().is_relative_to(root.resolve())
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(content)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -40,10 +41,15 @@ def server(
         yield one
 
 
-def link(path: Path, target: str) -> None:
-    """Make a link, and the directory that it is in."""
+@contextmanager
+def link(path: Path, target: str) -> Iterator[None]:
+    """A link for as long as it is looked at: what another test writes would follow it, on this machine."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.symlink_to(target)
+    try:
+        yield
+    finally:
+        path.unlink()
 
 
 # By path of a visitor: what is a link, below the releases or the shared directories, and to what.
@@ -70,8 +76,8 @@ LINKS = {
 def test_no_link_is_followed(server: WebServer, path: str) -> None:
     """A backend that is taken over could make one to a key, wherever it can write."""
     place, target = LINKS[path]
-    link(server.releases.parent / place, target)
-    answer = server.get(path)
+    with link(server.releases.parent / place, target):
+        answer = server.get(path)
     assert b"root:" not in answer.body
     # A path of the frontend that isn't there is the application's.
     assert (answer.status in (403, 404)) or answer.body == b"the page"
@@ -86,12 +92,9 @@ def test_a_link_in_the_place_of_a_directory_that_is_served(server: WebServer) ->
     paths = ["/static/c.0123456789ab.css", "/assets/c-Ab12Cd34.js"]
     assert [server.get(path).status for path in paths] == [200, 200]
     release.rename(elsewhere)
-    release.symlink_to("../elsewhere")
-    try:
+    with link(release, "../elsewhere"):
         assert [server.get(path).status for path in paths] == [404, 404]
-    finally:
-        release.unlink()
-        elsewhere.rename(release)
+    elsewhere.rename(release)
 
 
 def test_the_links_of_releases_work(server: WebServer) -> None:
@@ -100,12 +103,9 @@ def test_the_links_of_releases_work(server: WebServer) -> None:
     assert server.get("/media/picture.png").body == b"of media"
     disk = server.releases.parent / "disk"
     (server.shared / "media").rename(disk)
-    (server.shared / "media").symlink_to("../disk")
-    try:
+    with link(server.shared / "media", "../disk"):
         assert server.get("/media/picture.png").body == b"of media"
-    finally:
-        (server.shared / "media").unlink()
-        disk.rename(server.shared / "media")
+    disk.rename(server.shared / "media")
 
 
 def test_what_is_below_an_alias(server: WebServer) -> None:
@@ -164,7 +164,7 @@ def test_names_with_dots_are_not_hidden(server: WebServer) -> None:
     assert asked(server, "/api/.hidden")["line"] == "GET /api/.hidden HTTP/1.1"
 
 
-def asked(server: WebServer, target: str, host: str | None = DOMAIN, **headers: str) -> dict[str, str]:
+def asked(server: WebServer, target: str, host: str = DOMAIN, **headers: str) -> dict[str, str]:
     """What the backend is asked when a visitor asks for that."""
     return dict(json.loads(server.get(target, host, **headers).body))
 
