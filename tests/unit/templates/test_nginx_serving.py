@@ -206,6 +206,14 @@ def test_nobody_else_says_where_a_visitor_came_to(server: WebServer, name: str) 
     assert asked(server, "/api/", **{name: "host=evil.test"})[name.replace("_", "-").lower()] == ""
 
 
+def test_redirects_name_no_host(server: WebServer) -> None:
+    """nginx' own are to another path. Whatever a request names, a visitor stays where it is."""
+    server.write("staticfiles/admin/base.css")
+    for target, host in (("/static/admin", DOMAIN), (f"http://{DOMAIN}/static/admin", "evil.test")):
+        answer = server.get(target, host)
+        assert (answer.status, answer.headers["Location"]) == (301, "/static/admin/")
+
+
 def test_an_address_of_another_host_gets_no_answer(server: WebServer) -> None:
     with pytest.raises(http.client.RemoteDisconnected):
         server.get("http://evil.test/api/", DOMAIN)
