@@ -53,7 +53,15 @@ def test_deep_links_lead_to_the_page(site: Site, page: requests.Response, path: 
 
 @pytest.mark.parametrize(
     "path",
-    ["/assets/gone-Ab12Cd34.js", "/gone.css", "/static/gone.css", "/media/gone.png", "/media/avatars/", "/api/gone/"],
+    [
+        "/assets/gone-Ab12Cd34.js",
+        "/.vite/manifest.json",
+        "/gone.css",
+        "/static/gone.css",
+        "/media/gone.png",
+        "/media/avatars/",
+        "/api/gone/",
+    ],
 )
 def test_what_is_missing_is_missing(site: Site, page: requests.Response, path: str) -> None:
     """And not the page under another name."""
