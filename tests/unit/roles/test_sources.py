@@ -28,3 +28,12 @@ def test_root_unpacks_no_archive() -> None:
                 unpacking.append(file.name)
                 assert account == "{{ __release_build_user }}", f"{file}: {task['name']}"
     assert unpacking == ["receive_native.yml", "unpack_archive.yml", "unpack_folder.yml"]
+
+
+def test_every_source_is_checked_before_it_is_built() -> None:
+    """By the account that builds, after it was put in place and before anything reads it."""
+    steps = yaml.safe_load((ROOT / "roles/release/tasks/build_steps.yml").read_text())
+    (check,) = (number for number, step in enumerate(steps) if "edusphere.platform.source_check" in step)
+    assert "unpack_" in str(steps[check - 1]["ansible.builtin.include_tasks"])
+    assert "when" not in steps[check]
+    assert steps[check]["become_user"] == "{{ __release_build_user }}"
