@@ -51,6 +51,8 @@ class Member(t.NamedTuple):
 
 
 LONGEST_PATH = 4096
+# As many problems are told.
+TOLD = 20
 # What reading a damaged or an encrypted archive may raise.
 BROKEN = (
     EOFError,
@@ -67,6 +69,21 @@ BROKEN = (
 
 class NoArchiveError(Exception):
     """A file that is none of the archives that are known."""
+
+    def __init__(self, path: object, reason: object) -> None:
+        super().__init__(
+            "%s is no tar archive, as it is or with gzip, bzip2 or xz, and no zip archive: %s" % (path, reason)
+        )
+
+
+class RefusedError(Exception):
+    """Members that stand in the way of unpacking an archive."""
+
+    def __init__(self, path: object, problems: t.List[str]) -> None:
+        more = len(problems) - TOLD
+        lines = ["%s can't be unpacked. Make the archive without:" % path, *problems[:TOLD]]
+        super().__init__("\n".join(lines + (["and %d more" % more] if more > 0 else [])))
+        self.problems = problems
 
 
 def stripped(members: t.Iterable[Member], count: int) -> t.List[t.Optional[Member]]:
@@ -221,11 +238,23 @@ def open_archive(path: Path) -> Archive:
         return TarArchive(path)
     except BROKEN as error:
         if not zipfile.is_zipfile(path):
-            raise NoArchiveError(str(error)) from error
+            raise NoArchiveError(path, error) from error
     try:
         return ZipArchive(path)
     except BROKEN as error:
-        raise NoArchiveError(str(error)) from error
+        raise NoArchiveError(path, error) from error
+
+
+def judged(archive: Archive, path: Path, strip: int, outside: t.Sequence[str] = ()) -> t.List[t.Optional[Member]]:
+    """The members of the archive at ``path`` as they are to be unpacked; RefusedError where any may not be."""
+    members = stripped(archive.members(), strip)
+    kept = [member for member in members if member]
+    if not kept:
+        raise NoArchiveError(path, "nothing is left of its paths without %d leading directories" % strip)
+    problems = judge(kept, outside)
+    if problems:
+        raise RefusedError(path, problems)
+    return members
 
 
 def write(archive: Archive, members: t.Sequence[t.Optional[Member]], place: Path) -> None:

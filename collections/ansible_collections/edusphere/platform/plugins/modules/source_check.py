@@ -58,10 +58,8 @@ import typing as t
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.edusphere.platform.plugins.module_utils.archive import leads_out, shown
+from ansible_collections.edusphere.platform.plugins.module_utils.archive import TOLD, leads_out, shown
 
-# As many are told of each kind.
-TOLD = 20
 # https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md: a pointer is shorter, and its first line is this one. The
 # other names are those that earlier versions of Git LFS wrote.
 LONGEST_POINTER = 1023

@@ -69,49 +69,17 @@ refused:
   elements: str
 """
 
-import typing as t
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.edusphere.platform.plugins.module_utils.archive import (
     BROKEN,
     NoArchiveError,
-    judge,
+    RefusedError,
+    judged,
     open_archive,
-    stripped,
     write,
 )
-
-# As many are told.
-TOLD = 20
-
-
-class RefusedError(Exception):
-    """Members that are not unpacked."""
-
-    def __init__(self, problems: t.List[str]) -> None:
-        super().__init__()
-        self.problems = problems
-
-
-def unpack(src: Path, dest: Path, strip: int, outside: t.Sequence[str], check_mode: bool) -> int:
-    """Unpack the archive after it was judged; how many members it has.
-
-    Raises :class:`NoArchiveError`, :class:`RefusedError` or one of ``BROKEN``.
-    """
-    archive = open_archive(src)
-    members = stripped(archive.members(), strip)
-    kept = [member for member in members if member]
-    if not kept:
-        raise NoArchiveError("nothing is left of its paths without %d leading directories" % strip)
-    problems = judge(kept, outside)
-    if problems:
-        raise RefusedError(problems)
-    if not check_mode:
-        if any(dest.iterdir()):
-            raise FileExistsError("dest: %s is not empty" % dest)
-        write(archive, members, dest)
-    return len(kept)
 
 
 def main() -> None:
@@ -124,25 +92,21 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    given = module.params
-    src, dest = Path(given["src"]), Path(given["dest"])
+    src, dest = Path(module.params["src"]), Path(module.params["dest"])
     try:
-        members = unpack(src, dest, given["strip"], given["outside"], module.check_mode)
+        archive = open_archive(src)
+        members = judged(archive, src, module.params["strip"], module.params["outside"])
+        if not module.check_mode:
+            if any(dest.iterdir()):
+                raise FileExistsError("dest: %s is not empty" % dest)
+            write(archive, members, dest)
     except NoArchiveError as error:
-        module.fail_json(
-            msg="src: %s is no tar archive, as it is or with gzip, bzip2 or xz, and no zip archive: %s" % (src, error)
-        )
+        module.fail_json(msg="src: %s" % error)
     except RefusedError as error:
-        told = error.problems[:TOLD]
-        more = len(error.problems) - len(told)
-        module.fail_json(
-            msg="src: %s was not unpacked. Make the archive without:\n%s%s"
-            % (src, "\n".join(told), "\nand %d more" % more if more else ""),
-            refused=error.problems,
-        )
+        module.fail_json(msg="src: %s" % error, refused=error.problems)
     except BROKEN as error:
         module.fail_json(msg="src: %s could not be unpacked: %s" % (src, error))
-    module.exit_json(changed=True, members=members)
+    module.exit_json(changed=True, members=len([member for member in members if member]))
 
 
 if __name__ == "__main__":

@@ -22,6 +22,12 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.edusphere.platform.plugins.filter.env_file import env_file
+from ansible_collections.edusphere.platform.plugins.module_utils.archive import (
+    NoArchiveError,
+    RefusedError,
+    judged,
+    open_archive,
+)
 from ansible_collections.edusphere.platform.plugins.plugin_utils import accounts, package_manager, places
 from ansible_collections.edusphere.platform.plugins.plugin_utils.survey import Survey
 
@@ -477,6 +483,12 @@ def _archive(source: str, settings: Mapping[str, Any]) -> Iterator[str]:
             yield "edusphere_app_source_checksum: is needed for an archive at a URL; give its SHA-256"
     elif not Path(source).expanduser().is_file():
         yield f"edusphere_app_source: there is no archive {source} on the control node"
+    else:
+        path = Path(source).expanduser()
+        try:
+            judged(open_archive(path), path, strip=0)
+        except (NoArchiveError, RefusedError) as error:
+            yield f"edusphere_app_source: {error}"
 
 
 def _prefixes(settings: Mapping[str, Any]) -> Iterator[str]:

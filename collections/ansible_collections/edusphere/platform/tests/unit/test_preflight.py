@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 import subprocess
+import tarfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -167,6 +168,23 @@ def test_a_prefix_may_lack_the_slash_at_its_end(settings: dict[str, Any]) -> Non
 def test_a_package_manager_has_an_exact_version(settings: dict[str, Any], version: str, right: bool) -> None:
     found = problems(one({**settings, "edusphere_app_package_manager_version": version}))
     assert (found == []) == right, found
+
+
+def test_an_archive_is_judged_where_it_is(settings: dict[str, Any], tmp_path: Path) -> None:
+    """What can't be unpacked is told by name before a host is touched."""
+    archive = tmp_path / "x.tar"
+    changed = {**settings, "edusphere_app_source_type": "archive", "edusphere_app_source": str(archive)}
+    with tarfile.open(archive, "w") as tar:
+        tar.addfile(tarfile.TarInfo("app/manage.py"))
+    assert problems(one(changed)) == []
+    with tarfile.open(archive, "a") as tar:
+        for name, kind in (("app/sda", tarfile.BLKTYPE), ("app/pipe", tarfile.FIFOTYPE)):
+            info = tarfile.TarInfo(name)
+            info.type = kind
+            tar.addfile(info)
+    told = only(one(changed))
+    assert "edusphere_app_source: " in told
+    assert "app/sda is a block device\napp/pipe is a FIFO" in told
 
 
 @pytest.mark.parametrize(
@@ -388,7 +406,7 @@ def test_a_leading_dollar(settings: dict[str, Any]) -> None:
         ("archive", "https://example.org/x.tar.gz", "", "is needed for an archive at a URL"),
         ("archive", "https://example.org/x.tar.gz", "abc", "is no SHA-256"),
         ("archive", "/nowhere.tar.gz", "", "there is no archive /nowhere.tar.gz"),
-        ("archive", __file__, "", ""),
+        ("archive", __file__, "", "is no tar archive"),
     ],
 )
 def test_sources(settings: dict[str, Any], kind: str, source: str, checksum: str, text: str) -> None:
