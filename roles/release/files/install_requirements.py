@@ -23,6 +23,8 @@ from typing import Any, NamedTuple
 # Which index is asked. A lock names the one that it was made with, and fits its project wherever packages come from.
 INDEXES = ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL")
 LOCKS = ("uv.lock", "poetry.lock")
+# How uv's variables say yes.
+TRUE = ("1", "true", "t", "yes", "y", "on")
 # Beside the files that they take the place of, since what these name is relative to where they are.
 REWRITTEN = ".edusphere-"
 # What a build backend is where a project names none (PEP 517).
@@ -240,6 +242,8 @@ def main() -> None:
     tool = Tool(uv, python, Path(name))
     if not tool.file.is_file():
         tool.end("the source has no such file")
+    # Of each command, it would have directories have a hash, too.
+    hashes = os.environ.pop("UV_REQUIRE_HASHES", "").lower() in TRUE
     locked = tool.file.name in LOCKS
     if locked:
         exported = tool.file.with_name(f"{REWRITTEN}exported.txt")
@@ -255,6 +259,7 @@ def main() -> None:
     else:
         # pip takes paths from where it is started, which is here or where the file is.
         requirements = read(tool.file, [tool.file.parent, Path()])
+        requirements.require_hashes |= hashes
     if requirements.missing:
         tool.end(f"{'; '.join(requirements.missing)}; correct the names, or add what is missing to the source")
     tool.install(requirements, complete=locked)
