@@ -8,12 +8,12 @@ const { mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync } 
 const { dirname, join } = require("node:path");
 
 const [prefix, name, version, algorithm, digest, hashed] = process.argv.slice(2);
-const quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
+// As a global command npm reads no configuration of the source, in which the place is.
+const options = ["--global", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
 
-// Where npm reads no configuration of the source's.
 mkdirSync(dirname(prefix), { recursive: true });
 const place = mkdtempSync(join(dirname(prefix), ".package-manager-"));
-const npm = (...words) => execFileSync("npm", [...words, ...quiet], { cwd: place, stdio: ["ignore", "ignore", "inherit"] });
+const npm = (...words) => execFileSync("npm", [...words, ...options], { cwd: place, stdio: ["ignore", "ignore", "inherit"] });
 
 function compare(file) {
   const found = createHash(algorithm).update(readFileSync(file)).digest("hex");
@@ -31,7 +31,7 @@ try {
   npm("pack", `${name}@${version}`);
   const archive = join(place, readdirSync(place).find((file) => file.endsWith(".tgz")));
   if (digest && !hashed) compare(archive);
-  npm("install", "--global", "--prefix", join(place, "installed"), archive);
+  npm("install", "--prefix", join(place, "installed"), archive);
   if (digest && hashed) compare(join(place, "installed/lib/node_modules", name, hashed));
   rmSync(prefix, { recursive: true, force: true });
   renameSync(join(place, "installed"), prefix);

@@ -101,7 +101,8 @@ class Node:
         """Run the script in a source, whose .npmrc is nothing to it."""
         self.prefix.parent.mkdir(parents=True, exist_ok=True)
         source = self.prefix.parents[1]
-        (source / ".npmrc").write_text("registry=http://evil.example.org/\nprefix=/nowhere\n")
+        (source / ".npmrc").write_text("registry=http://127.0.0.1:9/\nprefix=/nowhere\nfetch-retries=0\n")
+        (source / "package.json").write_text('{"name": "app", "version": "0.0.0", "workspaces": [".edusphere/.*"]}')
         return self.run("node", str(SCRIPT), str(self.prefix), *arguments, cwd=source)
 
     @property
