@@ -63,7 +63,7 @@ class Manager:
 def parse_release(text: str) -> Release | None:
     """``VERSION`` or ``VERSION+ALGORITHM.DIGEST``; None for anything else, also for a range or a tag."""
     version, plus, hash_ = text.partition("+")
-    algorithm, _, digest = hash_.partition(".")
+    algorithm, _dot, digest = hash_.partition(".")
     if not VERSION.fullmatch(version):
         return None
     if plus and not (algorithm in DIGITS and re.fullmatch(rf"[0-9a-fA-F]{{{DIGITS[algorithm]}}}", digest)):
@@ -73,7 +73,7 @@ def parse_release(text: str) -> Release | None:
 
 def parse_declaration(text: str) -> Manager | None:
     """``NAME@VERSION`` or ``NAME@VERSION+ALGORITHM.DIGEST``, as package.json says it; None for anything else."""
-    name, _, version = text.partition("@")
+    name, _at, version = text.partition("@")
     release = parse_release(version)
     return Manager(name, release) if name in NAMES and release else None
 
