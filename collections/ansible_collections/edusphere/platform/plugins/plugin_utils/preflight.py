@@ -11,6 +11,7 @@ in a host's settings, and no check complains of that.
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
 import signal
@@ -485,10 +486,19 @@ def _archive(source: str, settings: Mapping[str, Any]) -> Iterator[str]:
         yield f"edusphere_app_source: there is no archive {source} on the control node"
     else:
         path = Path(source).expanduser()
-        try:
-            judged(open_archive(path), path, strip=0)
-        except (NoArchiveError, RefusedError) as error:
-            yield f"edusphere_app_source: {error}"
+        found = path.stat()
+        if refusal := _refusal(path, found.st_mtime_ns, found.st_size):
+            yield f"edusphere_app_source: {refusal}"
+
+
+@functools.cache
+def _refusal(path: Path, _time: int, _size: int) -> str:
+    """Why an archive can't be unpacked; empty where it can. It is read once for all hosts."""
+    try:
+        judged(open_archive(path), path, strip=0)
+    except (NoArchiveError, RefusedError) as error:
+        return str(error)
+    return ""
 
 
 def _prefixes(settings: Mapping[str, Any]) -> Iterator[str]:
