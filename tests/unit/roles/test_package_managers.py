@@ -11,7 +11,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from rendering import ROOT, rendered
+from rendering import ROOT, SETTINGS, rendered
 
 UV = ROOT / ".venv/bin/uv"
 SCRIPT = ROOT / "roles/frontend/files/install_manager.cjs"
@@ -153,6 +153,39 @@ def test_yarn_does_not_give_way_to_one_of_the_sources(node: Node, tmp_path: Path
     yarn = f"{node.prefix}/bin/yarn"
     assert node.run(yarn, "--version", cwd=tmp_path).stdout.strip() == "other"
     assert node.run(yarn, "--version", cwd=tmp_path, YARN_IGNORE_PATH="1").stdout.strip() == "4.5.0"
+
+
+def test_the_role_refuses_what_is_no_exact_version(tmp_path: Path) -> None:
+    """Before anything of the frontend runs, by the tasks that a build has."""
+    said = "npm@http://evil/a/../.."
+    (tmp_path / "package.json").write_text(json.dumps({"packageManager": said}))
+    play = {
+        "hosts": "localhost",
+        "connection": "local",
+        "gather_facts": False,
+        "tasks": [
+            {"import_role": {"name": "settings", "rolespec_validate": False, "public": True}},
+            {
+                "include_role": {"name": "frontend", "tasks_from": "install_manager", "rolespec_validate": False},
+                "vars": {
+                    "__frontend_directory": str(tmp_path),
+                    "__frontend_node": "/nowhere",
+                    "frontend_release_path": str(tmp_path),
+                },
+            },
+        ],
+    }
+    (tmp_path / "play.json").write_text(json.dumps([play]))
+    run = subprocess.run(
+        ["ansible-playbook", "--extra-vars", json.dumps(SETTINGS), tmp_path / "play.json"],
+        env=os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode != 0
+    assert f"package.json says packageManager '{said}'. It must be npm, pnpm or yarn" in " ".join(run.stdout.split())
+    assert "Install the package manager" not in run.stdout
 
 
 def test_root_installs_none() -> None:
