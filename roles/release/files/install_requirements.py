@@ -51,8 +51,8 @@ class Requirements:
 
     files: dict[Path, list[Line]] = field(default_factory=dict)
     require_hashes: bool = False
-    missing: list[str] = field(default_factory=list)
-    """Paths that the source does not have, with the files that name them."""
+    problems: list[str] = field(default_factory=list)
+    """Paths that the source does not have, with the files that name them, and files that can't be read."""
 
     @property
     def hashless(self) -> list[str]:
@@ -79,7 +79,12 @@ def _read(file: Path, places: Sequence[Path], into: Requirements) -> None:
     content = file.read_bytes()
     # PowerShell's `pip freeze > requirements.txt` writes UTF-16.
     encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
-    for line in logical_lines(content.decode(encoding)):
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError:
+        into.problems.append(f"{file} is no text in UTF-8")
+        return
+    for line in logical_lines(text):
         included = re.fullmatch(r"(?:-r|--requirement)[\s=]*(\S+)", line)
         if line == "--require-hashes":
             into.require_hashes = True
@@ -87,16 +92,16 @@ def _read(file: Path, places: Sequence[Path], into: Requirements) -> None:
             inner = file.parent / included[1]
             lines.append(Line(f"-r {Path(included[1]).with_name(REWRITTEN + inner.name)}"))
             if not inner.is_file():
-                into.missing.append(f"{file} includes {included[1]}, which is not there")
+                into.problems.append(f"{file} includes {included[1]}, which is not there")
             elif inner not in into.files:
                 _read(inner, places, into)
         elif line.startswith("-") and not re.match(r"-e|--editable\b", line):
             lines.append(Line(line))
         else:
-            lines.append(_requirement(line, file, places, into.missing))
+            lines.append(_requirement(line, file, places, into.problems))
 
 
-def _requirement(line: str, file: Path, places: Sequence[Path], missing: list[str]) -> Line:
+def _requirement(line: str, file: Path, places: Sequence[Path], problems: list[str]) -> Line:
     """A requirement that is not editable, with the whole path of what it names."""
     line = re.sub(r"^(?:-e|--editable)[\s=]*", "", line)
     parts = re.match(r"(?P<name>[\w.-]+\s*(?:\[[^]]*\])?\s*@\s*)?(?P<target>[^\s;]+)(?P<rest>.*)", line)
@@ -117,7 +122,7 @@ def _requirement(line: str, file: Path, places: Sequence[Path], missing: list[st
         if found.is_file() or any((found / name).is_file() for name in ("pyproject.toml", "setup.py")):
             whole = parts["name"] + found.as_uri() if parts["name"] else f"{found}{bracket}{extras}"
             return Line(whole + rest, hashless="--hash" not in rest)
-    missing.append(f"{file} names {path}, where no package and no archive is")
+    problems.append(f"{file} names {path}, where no package and no archive is")
     return Line(line)
 
 
@@ -260,8 +265,8 @@ def main() -> None:
         # pip takes paths from where it is started, which is here or where the file is.
         requirements = read(tool.file, [tool.file.parent, Path()])
         requirements.require_hashes |= hashes
-    if requirements.missing:
-        tool.end(f"{'; '.join(requirements.missing)}; correct the names, or add what is missing to the source")
+    if requirements.problems:
+        tool.end(f"{'; '.join(requirements.problems)}; correct that, or add what is missing to the source")
     tool.install(requirements, complete=locked)
 
 

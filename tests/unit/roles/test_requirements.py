@@ -217,11 +217,20 @@ def test_hashes_are_required_of_what_can_have_one(build: Build) -> None:
 
 
 def test_what_the_source_lacks_is_told_at_once(build: Build) -> None:
-    (build.source / "requirements.txt").write_text("-e ./packages/foo\n-r base.txt\n./bar.whl\n")
+    (build.source / "requirements.txt").write_text("-e ./packages/foo\n-r base.txt\n./bar.whl\n-r latin.txt\n")
+    (build.source / "latin.txt").write_bytes(b"# caf\xe9\n")
     done = build.install("requirements.txt")
     assert (done.returncode, build.installed) == (1, "")
     for problem in ("names ./packages/foo", "includes base.txt", "names ./bar.whl"):
         assert f"requirements.txt {problem}" in done.stderr
+    assert "latin.txt is no text in UTF-8" in done.stderr
+
+
+def test_a_file_of_powershell(build: Build) -> None:
+    """What `pip freeze > requirements.txt` makes there."""
+    (build.source / "requirements.txt").write_text(f"{PACKAGE}=={VERSION}\r\n", encoding="utf-16")
+    done = build.install("requirements.txt")
+    assert (done.returncode, build.installed) == (0, f"{PACKAGE}=={VERSION}"), done.stderr
 
 
 def test_a_workspace_of_uv(build: Build) -> None:
@@ -339,7 +348,7 @@ def test_no_requirement_stays_editable(tmp_path_factory: pytest.TempPathFactory,
     assert len(read.files[place / "r.txt"]) == len([line for line in lines if line != "# x"])
     assert read.require_hashes == ("-r b.txt" in lines)
     assert not any("./a" in text for text in texts)
-    assert not read.missing
+    assert not read.problems
 
 
 @pytest.mark.exhaustive("A poetry.lock that does not fit its pyproject.toml is refused.")
