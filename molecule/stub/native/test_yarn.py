@@ -19,4 +19,4 @@ def test_it_builds(vm: Host, version: str) -> None:
     assert "<script" in vm.file(f"/srv/edusphere/build/yarn-{version}/frontend/dist/index.html").content_string
     # It was in the release that it built, and is there no longer.
     assert vm.check_output("ls /usr/local/lib/edusphere-node | grep -c yarn || true") == "0"
-    assert not vm.file(f"/srv/edusphere/build/yarn-{version}/.edusphere/package-manager").exists
+    assert not vm.file(f"/srv/edusphere/build/yarn-{version}/.edusphere").exists
