@@ -155,6 +155,32 @@ def test_yarn_does_not_give_way_to_one_of_the_sources(node: Node, tmp_path: Path
     assert node.run(yarn, "--version", cwd=tmp_path, YARN_IGNORE_PATH="1").stdout.strip() == "4.5.0"
 
 
+def test_the_node_that_the_source_wants(node: Node, tmp_path: Path) -> None:
+    """What pnpm would download in the place of the one that builds is refused like an engine that does not fit."""
+
+    def checked() -> str:
+        script = str(ROOT / "roles/frontend/files/check_engine.cjs")
+        done = node.run("sh", "-c", f"node - < {script}", cwd=tmp_path)
+        assert bool(done.stderr) == (done.returncode == 1)
+        return done.stderr
+
+    version = node.run("node", "--version", cwd=tmp_path).stdout.strip()
+    manifest: dict[str, object] = {"engines": {"node": ">=18"}, "pnpm": {"executionEnv": {"nodeVersion": version[1:]}}}
+    (tmp_path / "package.json").write_text("\ufeff" + json.dumps(manifest))
+    (tmp_path / "pnpm-workspace.yaml").write_text(f"packages: []\nuseNodeVersion: {version[1:]}\n")
+    assert not checked()
+    manifest = {"engines": {"node": "^18"}, "pnpm": {"executionEnv": {"nodeVersion": "18.0.0"}}}
+    (tmp_path / "package.json").write_text(json.dumps(manifest))
+    (tmp_path / "pnpm-workspace.yaml").write_text("useNodeVersion: '22.1.0'\n")
+    (tmp_path / ".npmrc").write_text("use-node-version=20.1.0\n")
+    said = checked().splitlines()
+    assert len(said) == 4
+    assert f"wants Node.js ^18, and this is {version}" in said[0]
+    assert "use-node-version in .npmrc has pnpm download Node.js 20.1.0" in said[1]
+    assert "useNodeVersion in pnpm-workspace.yaml has pnpm download Node.js 22.1.0" in said[2]
+    assert "pnpm.executionEnv.nodeVersion in package.json has pnpm download Node.js 18.0.0" in said[3]
+
+
 def test_the_role_refuses_what_is_no_exact_version(tmp_path: Path) -> None:
     """Before anything of the frontend runs, by the tasks that a build has."""
     said = "npm@http://evil/a/../.."

@@ -116,7 +116,8 @@ def setting_problems(version: str) -> Iterator[str]:
 def _declared(package_json: str) -> tuple[Manager | None, list[str]]:
     """What package.json declares, and what is wrong with it."""
     try:
-        content = json.loads(package_json)
+        # npm takes one that an editor on Windows has put a mark before.
+        content = json.loads(package_json.removeprefix("\ufeff"))
     except (ValueError, RecursionError):
         return None, ["package.json is no JSON; correct it."]
     if not isinstance(content, dict):

@@ -132,6 +132,10 @@ def test_what_is_wrong_is_told(package_json: str, name: str, version: str, probl
     assert problem in found
 
 
+def test_a_mark_before_the_text() -> None:
+    assert choose("\ufeff" + declared("pnpm@9.15.4"), "pnpm", "") == (Manager("pnpm", Release("9.15.4")), [])
+
+
 def test_all_problems_at_once() -> None:
     assert len(choose(declared("npm@latest"), "npm", "latest")[1]) == 2
 
