@@ -57,7 +57,6 @@ _INSTALLATION = [
 FIRST_INSTALLATION = chosen(
     _INSTALLATION,
     [
-        Kill("BEFORE", "postgresql : Run the server", "all"),
         Kill("DURING", "release : Install the application's requirements", "all"),
         Kill("BEFORE", "backend : Record what serves", "app"),
     ],
