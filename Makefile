@@ -68,19 +68,19 @@ molecule: bootstrap ## Run whole scenarios, with all of their tests: make molecu
 
 .PHONY: converge
 converge: bootstrap ## Make the hosts of a scenario and deploy to them, or bring them up to date: make converge SCENARIO=default
-	@scripts/molecule converge $(SCENARIO)
+	@scripts/molecule converge '$(SCENARIO)'
 
 .PHONY: verify
 verify: bootstrap ## Run a scenario's tests on the hosts that are there: make verify SCENARIO=default TESTS="-k test_health"
-	@TEST_ALL=1 TESTS='$(TESTS)' scripts/molecule verify $(SCENARIO)
+	@TEST_ALL=1 scripts/molecule verify '$(SCENARIO)'
 
 .PHONY: login
 login: bootstrap ## Open a shell on a scenario's host: make login SCENARIO=default (HOST=name, if it has several)
-	@scripts/login $(SCENARIO) $(HOST)
+	@scripts/login '$(SCENARIO)' $(HOST)
 
 .PHONY: destroy
 destroy: bootstrap ## Remove the hosts of a scenario: make destroy SCENARIO=default
-	@scripts/molecule destroy $(SCENARIO)
+	@scripts/molecule destroy '$(SCENARIO)'
 
 .PHONY: soak
 soak: bootstrap ## Upgrade, roll back and be killed again and again under the full load (no part of `make test-all`: hours)

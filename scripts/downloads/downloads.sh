@@ -1,7 +1,7 @@
-#!/bin/sh
+#!/bin/bash
 # Is the name server of the test hosts, and in the place of the hosts in `names` for them: over TLS with an authority of its own, which
 # the test hosts trust, and whose key is not kept. $DOWNLOADS_ADDRESS is its own.
-set -eu
+set -euo pipefail
 cd /var/lib/downloads
 
 if ! cmp -s /etc/downloads/names names; then
@@ -20,7 +20,11 @@ fi
 install -d -o www-data -g www-data kept
 
 # What the engine's own name server says of all others: it knows the test hosts.
-# shellcheck disable=SC2046 # a word for each name
-dnsmasq --conf-file=/dev/null --no-hosts --no-resolv --server=127.0.0.11 --cache-size=0 --listen-address="$DOWNLOADS_ADDRESS" \
-  --bind-interfaces --user=root $(sed "s|.*|--address=/&/$DOWNLOADS_ADDRESS|" /etc/downloads/names)
-exec nginx -g 'daemon off;'
+mapfile -t addresses < <(sed "s|.*|--address=/&/$DOWNLOADS_ADDRESS|" /etc/downloads/names)
+dnsmasq --keep-in-foreground --conf-file=/dev/null --no-hosts --no-resolv --server=127.0.0.11 --cache-size=0 \
+  --listen-address="$DOWNLOADS_ADDRESS" --bind-interfaces --user=root "${addresses[@]}" &
+nginx -g 'daemon off;' &
+trap 'kill $(jobs -p)' TERM QUIT
+# One without the other is of no use; `scripts/testbed up` starts both again.
+wait -n
+exit 1

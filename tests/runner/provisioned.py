@@ -1,11 +1,9 @@
-"""For scripts/provision: print the digest of what the images of provisioned hosts are made by, and of words."""
+"""For scripts/provision: print the digest of the files that the images of provisioned hosts are made by."""
 
 from __future__ import annotations
 
-import sys
-
-from runner.jobs import PRODUCT, TESTBED
+from runner.jobs import KEEPERS, PRODUCT, TESTBED
 from runner.tree import digest
 
 if __name__ == "__main__":
-    print(digest([*PRODUCT, *TESTBED], *sys.argv[1:]))
+    print(digest([*PRODUCT, *TESTBED, *(f"molecule/{scenario}/" for scenario in KEEPERS.values())]))

@@ -8,6 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 
+# What changes what a job shows, beside files.
+SETTINGS = ("ROLLING_LOAD", "ROLLING_SOAK", "TESTBED_MIRROR")
+
+
 @dataclass(frozen=True)
 class Result:
     """How a job ended."""
@@ -16,7 +20,7 @@ class Result:
     """passed or failed."""
     seconds: int
     digest: str
-    """Of what the job depends on; see tree.digest."""
+    """Of the files that the job depends on, and of `of_settings`; see tree.digest."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +33,16 @@ class Row:
     seconds: int | None = None
 
 
+def of_settings(environment: Mapping[str, str]) -> list[str]:
+    """The settings that results hold for, as NAME=VALUE."""
+    return [f"{name}={environment[name]}" for name in SETTINGS if environment.get(name)]
+
+
 def read(file: Path) -> dict[str, Result]:
     """The results that were written last; none where the file is missing or was cut short."""
     try:
         return {name: Result(**result) for name, result in json.loads(file.read_text()).items()}
-    except (FileNotFoundError, json.JSONDecodeError, TypeError):
+    except (FileNotFoundError, json.JSONDecodeError, TypeError, AttributeError):
         return {}
 
 

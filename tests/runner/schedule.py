@@ -19,13 +19,22 @@ def places(processors: int, memory: int, wanted: int | None) -> int:
     return max(1, wanted if wanted is not None else min(processors + 1, memory // 3_000_000))
 
 
+def number_of_jobs(wanted: str) -> int | None:
+    """What JOBS says; None where it is empty. Raises ValueError where it is no number from 1."""
+    if not wanted:
+        return None
+    if not wanted.isdecimal() or int(wanted) < 1:
+        raise ValueError(f"JOBS is {wanted}, and must be a number from 1")
+    return int(wanted)
+
+
 def ordered(jobs: Iterable[Job], failed: Collection[str]) -> list[Job]:
     """The jobs in the order in which they are to start: what failed last, what is early, then the longest.
 
     What a job that failed last needs comes with it.
     """
     every = list(jobs)
-    urgent = {need for job in every if job.name in failed for need in job.needs} | set(failed)
+    urgent = {need for job in every if job.name in failed for need in (*job.needs, *job.after)} | set(failed)
     return sorted(every, key=lambda job: (job.name not in urgent, not job.early, -job.seconds))
 
 
@@ -43,7 +52,9 @@ def next_job(waiting: Sequence[Job], running: Sequence[Job], outcomes: Mapping[s
     free = capacity * WHOLE - sum(weight(job) for job in running)
     known = {job.name for job in (*waiting, *running)} | set(outcomes)
     for job in waiting:
-        ready = all(outcomes.get(need, need not in known) for need in job.needs)
+        ready = all(outcomes.get(need, need not in known) for need in job.needs) and all(
+            each in outcomes or each not in known for each in job.after
+        )
         if ready and (weight(job) <= free or not running):
             return job
     return None

@@ -11,14 +11,19 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def tracked(root: Path = ROOT) -> list[str]:
-    """The files that git tracks, and new ones that it does not ignore, relative to the root, in order."""
+    """The files that git tracks, and new ones that it does not ignore, relative to the root, in order.
+
+    Raises OSError with what git says, where the root is no checkout or somebody else's.
+    """
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=root,
-        check=True,
+        check=False,
         capture_output=True,
         text=True,
     )
+    if listed.returncode:
+        raise OSError(listed.stderr.strip())
     return sorted(set(filter(None, listed.stdout.split("\0"))))
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 from runner.jobs import CatalogueError, Job, catalogue, jobs, left_for_all, scenarios
-from runner.results import Result, Row, left_out, read, still_good, table, write
-from runner.schedule import hopeless, next_job, ordered, places
-from runner.tree import digest, selected
+from runner.results import Result, Row, left_out, of_settings, read, still_good, table, write
+from runner.schedule import hopeless, next_job, number_of_jobs, ordered, places
+from runner.tree import ROOT, digest, selected
 
 ENTRIES = """
 one:
@@ -29,7 +30,7 @@ two:
 
 def job(name: str, seconds: int = 1, **values: object) -> Job:
     """A job of which only some things matter."""
-    return Job(name, ["true"], "", seconds, ["./"], **values)  # type: ignore[arg-type]
+    return Job(name, ["true"], seconds, ["./"], **values)  # type: ignore[arg-type]
 
 
 def names(found: list[Job]) -> list[str]:
@@ -51,19 +52,16 @@ def test_what_a_scenario_depends_on_and_needs() -> None:
     found = {each.name: each for each in jobs("test-all", scenarios(ENTRIES, ["one", "two"]))}
     assert {"roles/", "molecule/one/", "molecule/two/", "molecule/shared/"} <= set(found["two"].depends)
     assert "molecule/two/" not in found["one"].depends
-    assert (found["two"].needs, found["two"].waits, found["one"].needs) == (
-        ["testbed", "hosts-compose"],
-        True,
-        ["testbed"],
-    )
-    # A need is a job of the same run.
-    assert {need for each in found.values() for need in each.needs} <= set(found)
+    assert (found["two"].needs, found["two"].after, found["two"].waits) == (["testbed"], ["hosts-compose"], True)
+    assert (found["one"].needs, found["one"].after, found["one"].waits) == (["testbed"], [], False)
+    # What is waited for is a job of the same run.
+    assert {name for each in found.values() for name in (*each.needs, *each.after)} <= set(found)
 
 
 def test_who_makes_a_bare_host_a_site_keeps_it_for_others() -> None:
     found = scenarios(ENTRIES + ENTRIES.replace("one", "compose").split("two:")[0], ["one", "two", "compose"])
     whole = {each.name: each for each in jobs("test-all", found)}
-    assert whole["two"].needs == ["testbed", "compose"]
+    assert whole["two"].after == ["compose"]
     assert whole["compose"].early
     assert "hosts-compose" not in whole
 
@@ -98,6 +96,17 @@ def test_the_catalogue_fits_the_scenarios() -> None:
     assert len(catalogue()) > 15
 
 
+def test_a_scenario_depends_on_every_file_that_it_names() -> None:
+    """Of another scenario, and of the tests' own; or a run would be good that was made with others."""
+    found = {each.name: each for each in jobs("test-all", catalogue())}
+    for name in [each.name for each in catalogue()]:
+        files = [path for path in (ROOT / "molecule" / name).rglob("*") if path.suffix in (".yml", ".py")]
+        named = "\n".join(path.read_text() for path in files)
+        taken = {f"molecule/{other}/" for other in re.findall(r"\.\./([a-z0-9-]+)/", named) if other in found}
+        taken |= set(re.findall(r"\btests/(?:stub/|[\w.-]+\.lock)", named))
+        assert taken <= set(found[name].depends), name
+
+
 def test_order() -> None:
     """What failed last, with what it needs; then what is early; then the longest."""
     image, failed = job("image", 2, early=True), job("failed", 3, needs=["image"])
@@ -114,6 +123,13 @@ def test_places(processors: int, memory: int, wanted: int | None, found: int) ->
     assert places(processors, memory, wanted) == found
 
 
+def test_number_of_jobs() -> None:
+    assert (number_of_jobs(""), number_of_jobs("3")) == (None, 3)
+    for wrong in ("two", "0", "-1", "1.5"):
+        with pytest.raises(ValueError, match=f"JOBS is {wrong}, and must be a number from 1"):
+            number_of_jobs(wrong)
+
+
 def test_next_job() -> None:
     """Jobs wait for what they need and for a place; what waits takes half of one."""
     first, second, lazy = job("first"), job("second", needs=["first"]), job("lazy", waits=True)
@@ -121,6 +137,9 @@ def test_next_job() -> None:
     assert next_job([second], [first], {}, 2) is None
     assert next_job([second], [], {"first": True}, 2) is second
     assert next_job([second], [], {"first": False}, 2) is None
+    later = job("later", after=["first"])
+    assert next_job([later], [first], {}, 2) is None
+    assert next_job([later], [], {"first": False}, 2) is later
     # A need that is no part of this run has passed before.
     assert next_job([second], [], {}, 2) is second
     assert next_job([job("third")], [first, lazy], {}, 2) is None
@@ -167,14 +186,24 @@ def test_digest(tmp_path: Path) -> None:
     assert digest(["a/"], "word", root=tmp_path) != found[-1]
 
 
+def test_a_directory_without_git_is_told(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="not a git repository"):
+        digest(["./"], root=tmp_path)
+
+
+def test_a_result_holds_for_its_settings() -> None:
+    assert of_settings({"ROLLING_LOAD": "0.2", "ROLLING_SOAK": "", "HOME": "/root"}) == ["ROLLING_LOAD=0.2"]
+
+
 def test_results_outlive_a_run_that_is_cut_short(tmp_path: Path) -> None:
     file = tmp_path / "state/results.json"
     assert read(file) == {}
     results = {"a": Result("passed", 3, "x"), "b": Result("failed", 4, "y")}
     write(file, results)
     assert read(file) == results
-    file.write_text(file.read_text()[:20])
-    assert read(file) == {}
+    for damaged in (file.read_text()[:20], "[]", "null", '{"a": {"outcome": "passed"}}'):
+        file.write_text(damaged)
+        assert read(file) == {}
 
 
 def test_what_passed_on_the_same_files_is_still_good() -> None:
