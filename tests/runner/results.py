@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-
 # What changes what a job shows, beside files.
 SETTINGS = ("ROLLING_LOAD", "ROLLING_SOAK", "TESTBED_MIRROR")
 
