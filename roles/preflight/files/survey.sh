@@ -58,6 +58,21 @@ ask compose_package "dpkg-query --show --showformat '\${db:Status-Status} \${Ver
 open='{''{' close='}''}'
 ask databases "systemctl is-active --quiet docker && $as_root docker ps --all --filter label=com.docker.compose.service=postgres \\
   --format '$open .Label \"com.docker.compose.project\" $close $open .Image $close'"
+# Of sites with a live release, the settings that their data hang on. Without a record of them, units and containers tell some.
+section records; cat /var/lib/edusphere-platform/sites/*.json 2>/dev/null
+units='/etc/systemd/system/multi-user.target.wants/*-backend@[ab].service'
+section units; grep -Es '^(User|Group|WorkingDirectory|EnvironmentFile)=' /dev/null $units
+stacks=
+# An engine that does not run would be started by the question.
+if [ -e /run/docker.pid ]; then
+  stacks=$($as_root timeout -s KILL 10 docker ps --all --filter label=com.docker.compose.service=backend --format \
+    '{{ .Label "com.docker.compose.project" }} {{ .Label "com.docker.compose.project.working_dir" }}' 2>/dev/null | sort -u |
+    while read -r name stack; do if [ -e "${stack%/stack}/records/live.fact" ]; then echo "$name $stack"; fi; done)
+fi
+section stacks; echo "$stacks"
+section environments
+$as_root grep -Es '^DB_(NAME|USER|HOST)=' /dev/null $(sed -n 's/^EnvironmentFile=//p' $units 2>/dev/null) \
+  $(echo "$stacks" | sed -n 's/^[^ ]* \(.*\)/\1\/.env.docker/p')
 section silent
 for question in $silent; do echo "$question"; done
 section end

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -32,7 +33,11 @@ def run(
     children: dict[str, Any] = {name: {"hosts": {host: {} for host in hosts}} for name, hosts in groups.items()}
     inventory = {"all": {"children": children, "vars": SETTINGS | {"ansible_connection": "local"}}}
     (place / "inventory.json").write_text(json.dumps(inventory))
-    extra = {"edusphere_records": str(place / "records"), "ansible_become": False} | variables
+    extra = {
+        "edusphere_records": str(place / "records"),
+        "edusphere_site_record": f"{place}/sites/{{{{ inventory_hostname }}}}.json",
+        "ansible_become": False,
+    } | variables
     return subprocess.run(
         [
             "ansible-playbook",
@@ -172,3 +177,34 @@ def test_what_serves_now(tmp_path: Path, what: str, reminds: bool) -> None:
     assert "vm: v3-abc serves now, after v4-abc" in said.replace("'", ""), said
     assert ("Set edusphere_version to v3 in the inventory." in said) == reminds, said
     assert outcomes(tmp_path) == ["done"]
+
+
+@pytest.mark.parametrize(
+    ("fails", "live", "recorded"),
+    [
+        ("", ["app-2"], True),
+        ("", [], False),
+        ("edge-1", ["app-1"], False),
+    ],
+)
+def test_the_settings_that_data_hang_on(tmp_path: Path, fails: str, live: list[str], recorded: bool) -> None:
+    """Each host keeps its own, once a release is live and the whole run was good; the next run has nothing to write."""
+    switch = {
+        "ansible.builtin.set_fact": {"edusphere_switched_to": {"release": "v2-abc"}},
+        "when": f"inventory_hostname in {live}",
+    }
+    work = {"name": "Work", "hosts": "all", "gather_facts": False, "tasks": [switch, failing(fails)]}
+    ended = run(tmp_path, "deploy", [work], HOSTS, edusphere_database_name="lessons", postgresql_version="16")
+    assert (ended.returncode != 0) == bool(fails), ended.stdout + ended.stderr
+    found = {path.stem: json.loads(path.read_text()) for path in (tmp_path / "sites").glob("*.json")}
+    assert set(found) == ({host for hosts in HOSTS.values() for host in hosts} if recorded else set()), ended.stdout
+    if recorded:
+        assert all(record["edusphere_name"] == "edusphere" for record in found.values())
+        named = {host for host, record in found.items() if record.get("edusphere_database_name") == "lessons"}
+        assert named == {"app-1", "app-2", "database-1"}
+        assert {host for host, record in found.items() if "postgresql_version" in record} == {"database-1"}
+        assert found["database-1"]["postgresql_data_directory"] == "/var/lib/postgresql/16/main"
+        assert "unused" not in json.dumps(found), "a secret"
+        again = run(tmp_path, "deploy", [work], HOSTS, edusphere_database_name="lessons", postgresql_version="16")
+        assert "Record the settings that the site's data hang on" in again.stdout
+        assert set(re.findall(r"changed=(\d+)", again.stdout)) == {"0"}, again.stdout

@@ -12,7 +12,8 @@ from typing import Any
 
 from ansible.module_utils.common.yaml import yaml_load
 from ansible.plugins.action import ActionBase
-from ansible_collections.edusphere.platform.plugins.plugin_utils.settings import examine, examine_role
+from ansible_collections.edusphere.platform.plugins.plugin_utils.orphans import ANCHORS
+from ansible_collections.edusphere.platform.plugins.plugin_utils.settings import examine, examine_role, with_anchors
 
 # The role that has the shared settings.
 SHARED = "settings"
@@ -35,10 +36,11 @@ class ActionModule(ActionBase):
             self._templar.template,
         )  # fmt: skip
         known = self._with_roles_own(roles, variables)
+        given = with_anchors(variables, known, ANCHORS)
         template = self._templar.copy_with_new_env(available_variables=known).template
         for role in sorted(path.parents[1] for path in roles.glob("*/meta/argument_specs.yml")):
             if role != shared:
-                found, wrong = examine_role(options_of(role), variables, template)
+                found, wrong = examine_role(options_of(role), given, template)
                 settings |= found
                 problems += wrong
         result.update(changed=False, settings=settings, problems=problems, becomes=self._becomes(variables))

@@ -18,6 +18,7 @@ description:
     reports all problems instead of failing at the first. The host itself is not touched.
   - The range of a number, a duration or a size is the last sentence of its description, such as C(From 1 to 65535.)
   - A setting that is made of facts which have yet to be gathered is left out.
+  - Of a role's own settings, those that are set are there, and those that data hang on also by their defaults.
   - The result holds secrets. Use C(no_log).
 attributes:
   check_mode:

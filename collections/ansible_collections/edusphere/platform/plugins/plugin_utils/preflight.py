@@ -31,6 +31,7 @@ from ansible_collections.edusphere.platform.plugins.module_utils.archive import 
 )
 from ansible_collections.edusphere.platform.plugins.plugin_utils import (
     accounts,
+    orphans,
     package_manager,
     places,
     postgres_image,
@@ -124,7 +125,7 @@ def judge(site: Site) -> tuple[list[str], list[str]]:
     """All problems, and all notices, of a site."""
     problems: dict[str, list[str]] = {}
     for host in site.hosts:
-        for problem in (*host.problems, *_settings(site, host.settings)):
+        for problem in (*host.problems, *_settings(site, host.settings), *_orphans(site, host)):
             problems.setdefault(problem, []).append(host.name)
     told = [
         # A mistake that all hosts share is the site's.
@@ -136,6 +137,13 @@ def judge(site: Site) -> tuple[list[str], list[str]]:
         told += _host(site, host)
     told += _between_hosts(site)
     return list(dict.fromkeys(told)), list(_notices(site))
+
+
+def _orphans(site: Site, host: Host) -> Iterator[str]:
+    """The settings whose change would part the site from its data."""
+    if host.survey is not None:
+        groups = [group for group in GROUPS if host.name in site.groups.get(group, [])]
+        yield from orphans.changed(host.settings, host.survey, groups)
 
 
 def judge_removal(hosts: Sequence[Host]) -> list[str]:
@@ -749,7 +757,9 @@ def _host(site: Site, host: Host) -> Iterator[str]:
     listeners = {listener.port: listener for listener in survey.listeners}
     for name, port, programs in services(site, host):
         listener = listeners.get(port)
-        if listener is None or _is_ours(listener.process, listener.user, programs, host.settings):
+        # Those of the other mode are told of with it.
+        known = programs | (SOCKET_USERS.keys() if orphans.in_other_mode(host.settings, survey) else set())
+        if listener is None or _is_ours(listener.process, listener.user, known, host.settings):
             continue
         program = f"{listener.process or 'a program'} of user {listener.user}"
         yield f"host {host.name}: port {port} is taken by {program}; stop it, or set {name} to another port"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleError
@@ -79,6 +79,17 @@ def examine_role(
             continue
         problems += _take(settings, name, option, value)
     return settings, problems
+
+
+def with_anchors(variables: Mapping[str, Any], known: Mapping[str, Any], anchors: Iterable[str]) -> dict[str, Any]:
+    """A host's ``variables`` with the defaults of the roles' ``anchors``, on which data hang, as ``known`` has them.
+
+    Without facts, an anchor that is made of them is left out, also where its template then has another value.
+    """
+    own = {name: known[name] for name in anchors if name in known}
+    gathered = "distribution_release" in (variables.get("ansible_facts") or {})
+    later = {name for name in own if not gathered and depends_on_facts(name, known)}
+    return {name: value for name, value in {**own, **variables}.items() if name not in later}
 
 
 def _take(settings: dict[str, Any], name: str, option: Mapping[str, Any], value: Any) -> list[str]:

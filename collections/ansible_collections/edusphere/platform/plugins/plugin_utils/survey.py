@@ -6,17 +6,26 @@
 
 from __future__ import annotations
 
+import json
 import posixpath
 import re
 import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+from typing import Any
 
 # Lines of /etc/passwd and /etc/group without the password; those of NIS (+) have no numbers.
 ACCOUNT = r"[^:]+:[0-9]+:[0-9]+:[^:]*:[^:]*:[^:]*"
 GROUP = r"[^:]+:[0-9]+:[^:]*"
 # What comes before a mount point whose storage did not answer.
 SILENT = "silent "
+# The directory of a slot, as its unit says it.
+SLOT = r"(/.+)/slots/(?:%i|[ab])"
+# What every record of a site has.
+ALWAYS = ("edusphere_name", "edusphere_mode")
+# A line of an environment file, as the filter env_file writes it.
+ASSIGNED = r'(\w+)="(.*)"'
 
 
 @dataclass(frozen=True)
@@ -85,6 +94,9 @@ class Survey:
     """The questions that were not answered in time."""
     silent_mounts: tuple[str, ...] = ()
     """Mount points whose storage did not answer in time."""
+    sites: tuple[Mapping[str, Any], ...] = ()
+    """Of each site with a live release, the settings that it was deployed with, as far as they can be known. Beside
+    them ``own_database``, where there is no record: whether its database is on the same host."""
 
     def mount(self, path: str) -> str:
         """The mount point that ``path`` is or will be on."""
@@ -152,6 +164,7 @@ def parse(text: str) -> Survey:
         silent_mounts=tuple(
             dict.fromkeys(line[len(SILENT) :] for line in sections["disks"] if line.startswith(SILENT))
         ),
+        sites=_sites(sections),
     )
 
 
@@ -206,3 +219,75 @@ def _listeners(sections: dict[str, list[str]]) -> tuple[Listener, ...]:
         port = int(words[1].rpartition(":")[2], 16)
         found[port] = Listener(port, users.get(words[7], words[7]), processes.get(port, ""))
     return tuple(found[port] for port in sorted(found))
+
+
+def _sites(sections: Mapping[str, Sequence[str]]) -> tuple[Mapping[str, Any], ...]:
+    """The sites by their records, and those without a whole one by their units and containers."""
+    sites = {}
+    databases = _databases(sections["environments"])
+    for found in (*_units(sections["units"], databases), *_stacks(sections["stacks"], databases)):
+        sites[found["edusphere_name"]] = found
+    for line in sections["records"]:
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue  # The machine lost its power while it was written.
+        if isinstance(record, dict) and all(isinstance(record.get(name), str) for name in ALWAYS):
+            sites[record["edusphere_name"]] = record
+    return tuple(sites.values())
+
+
+def _databases(lines: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """What environment files say of the application's database, by the files' paths."""
+    names = {"DB_NAME": "edusphere_database_name", "DB_USER": "edusphere_database_user"}
+    found: dict[str, dict[str, Any]] = {}
+    for line in lines:
+        # /etc/edusphere/slot-a.env:DB_NAME="coredb"
+        path, _colon, assignment = line.strip().partition(":")
+        if match := re.fullmatch(ASSIGNED, assignment):
+            name, value = match[1], re.sub(r"\\(.)", r"\1", match[2])
+            if name in names:
+                found.setdefault(path, {})[names[name]] = value
+            elif name == "DB_HOST":
+                found.setdefault(path, {})["own_database"] = value in ("127.0.0.1", "postgres")
+    return found
+
+
+def _units(lines: Sequence[str], databases: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The sites that have a backend in an enabled unit, which only a live release has."""
+    units: dict[str, dict[str, str]] = {}
+    for line in lines:
+        # /etc/systemd/system/multi-user.target.wants/edusphere-backend@a.service:User=edusphere
+        path, _colon, assignment = line.strip().partition(":")
+        key, _equals, value = assignment.partition("=")
+        units.setdefault(PurePosixPath(path).name, {})[key] = value
+    found = []
+    for unit, values in units.items():
+        name = unit.rpartition("-backend@")[0]
+        slot = re.fullmatch(SLOT, values.get("WorkingDirectory", ""))
+        if name and slot:
+            site = {
+                "edusphere_name": name,
+                "edusphere_mode": "native",
+                "edusphere_root": slot[1],
+                "edusphere_user": values.get("User", ""),
+                "edusphere_group": values.get("Group", ""),
+            }
+            found.append({**site, **databases.get(values.get("EnvironmentFile", ""), {})})
+    return found
+
+
+def _stacks(lines: Sequence[str], databases: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The sites that have a backend in a container, and a live release by their records."""
+    found = []
+    for line in lines:
+        # edusphere /srv/edusphere/stack
+        name, _space, stack = line.strip().partition(" ")
+        if name and stack.endswith("/stack"):
+            site = {
+                "edusphere_name": name,
+                "edusphere_mode": "compose",
+                "edusphere_root": stack.removesuffix("/stack"),
+            }
+            found.append({**site, **databases.get(f"{stack}/.env.docker", {})})
+    return found

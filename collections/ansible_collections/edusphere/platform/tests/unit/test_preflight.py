@@ -882,3 +882,39 @@ def test_removal_is_judged_by_itself(settings: dict[str, Any]) -> None:
         "host edge: edusphere_user: account 'debian' is somebody's (login shell /bin/bash); correct the name",
     ]
     assert judge_removal(many(settings).hosts) == []
+
+
+LISTENERS = {
+    "native": (Listener(80, "root", "nginx"), Listener(5432, "postgres", "postgres"), Listener(6379, "redis", "")),
+    "compose": (Listener(80, "root", "docker-proxy"),),
+}
+
+
+@pytest.mark.parametrize(("there", "wanted"), [("native", "compose"), ("compose", "native")])
+def test_a_site_in_the_other_mode(settings: dict[str, Any], there: str, wanted: str) -> None:
+    """What it listens on is not told to be stopped, which would lead to an empty site beside the data."""
+    site = {"edusphere_name": "edusphere", "edusphere_mode": there}
+    found = survey(sites=(site,), listeners=LISTENERS[there])
+    changed = settings | {"edusphere_mode": wanted}
+    assert only(one(changed, survey=found)).startswith(
+        f"edusphere_mode: is {wanted!r}, and the site was deployed with {there!r}"
+    )
+    assert problems(one(settings | {"edusphere_mode": there}, survey=found)) == []
+    # Who has moved the data is told to stop it.
+    accepted = changed | {"preflight_accept_orphans": ["edusphere_mode"]}
+    assert "port 80 is taken by" in problems(one(accepted, survey=found))[0]
+
+
+def test_data_of_some_hosts_would_stay_behind(settings: dict[str, Any]) -> None:
+    """Of a rebuilt host there is nothing to be left."""
+    site = many(settings)
+    before = {"edusphere_name": "edusphere", "edusphere_mode": "native", "edusphere_database_name": "before"}
+    known = [
+        dataclasses.replace(host, survey=survey(address=host.survey.address, sites=(before,)))
+        if host.survey and host.name in ("app1", "database")
+        else host
+        for host in site.hosts
+    ]
+    problem = only(dataclasses.replace(site, hosts=known))
+    assert problem.startswith("edusphere_database_name: is 'coredb', and the site was deployed with 'before'.")
+    assert problem.endswith(" (on app1, database)")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
-from ansible_collections.edusphere.platform.plugins.plugin_utils.settings import examine
+from ansible_collections.edusphere.platform.plugins.plugin_utils.settings import examine, with_anchors
 from ansible_collections.edusphere.platform.plugins.plugin_utils.values import depends_on_facts
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -107,3 +107,23 @@ def test_dependence_on_facts() -> None:
     assert not depends_on_facts("x", variables)
     assert not depends_on_facts("y", variables)
     assert not depends_on_facts("missing", variables)
+
+
+def test_defaults_that_data_hang_on() -> None:
+    known = {
+        "engine_root": "/var/lib/engine",
+        "version": "{{ versions[ansible_facts.distribution_release] | default('') }}",
+        "data": "/data/{{ version }}",
+        "other": 1,
+    }
+    anchors = ("engine_root", "version", "data", "missing")
+    assert with_anchors({}, known, anchors) == {"engine_root": "/var/lib/engine"}
+    assert with_anchors({"data": "/d/{{ version }}"}, known, anchors) == {"engine_root": "/var/lib/engine"}
+    # An operator's value stands in known as well.
+    given = {"version": "16"}
+    assert (
+        with_anchors(given, known | given, anchors)
+        == {"engine_root": "/var/lib/engine", "data": "/data/{{ version }}"} | given
+    )
+    gathered = {"ansible_facts": {"distribution_release": "trixie"}, "more": 2}
+    assert with_anchors(gathered, known, anchors) == {name: known[name] for name in anchors[:3]} | gathered

@@ -66,11 +66,17 @@ installed 1.29.2-3
 @@ databases
 shop postgres:16
 wiki 0a1b2c3d4e5f
+@@ records
+@@ units
+@@ stacks
+
+@@ environments
 @@ silent
 links
 sudo
 @@ end
 """
+UNITS = "/etc/systemd/system/multi-user.target.wants"
 
 
 def test_an_answer() -> None:
@@ -146,6 +152,88 @@ def test_links_are_followed(path: str, expected: str) -> None:
     assert parse(ANSWER).real(path) == expected
 
 
+def with_sites(**sections: str) -> str:
+    """The answer of a host that has sites."""
+    text = ANSWER
+    for name, lines in sections.items():
+        text = text.replace(f"@@ {name}\n", f"@@ {name}\n{lines}\n")
+    return text
+
+
+def unit(slot: str, site: str = "learn", working_directory: str = "/srv/learn/slots/%i") -> str:
+    path = f"{UNITS}/{site}-backend@{slot}.service"
+    return "\n".join(
+        [
+            f"{path}:User=teacher",
+            f"{path}:Group=school",
+            f"{path}:WorkingDirectory={working_directory}",
+            f"{path}:EnvironmentFile=/etc/{site}/slot-{slot}.env",
+        ]
+    )
+
+
+LEARN = {
+    "edusphere_name": "learn",
+    "edusphere_mode": "native",
+    "edusphere_root": "/srv/learn",
+    "edusphere_user": "teacher",
+    "edusphere_group": "school",
+}
+
+
+def test_a_site_by_its_units() -> None:
+    text = with_sites(
+        units=unit("b"),
+        environments='/etc/learn/slot-b.env:DB_NAME="a \\"b\\" \\$c"\n/etc/learn/slot-b.env:DB_USER="owner"\n'
+        '/etc/learn/slot-b.env:DB_HOST="127.0.0.1"',
+    )
+    database = {"edusphere_database_name": 'a "b" $c', "edusphere_database_user": "owner", "own_database": True}
+    assert parse(text).sites == (LEARN | database,)
+    # Its environment is for root alone.
+    assert parse(with_sites(units=unit("a"))).sites == (LEARN,)
+
+
+@pytest.mark.parametrize(
+    "lines", [unit("a", working_directory="/opt/other"), f"{UNITS}/x-backend@a.service:User=x", "?"]
+)
+def test_units_of_others(lines: str) -> None:
+    assert parse(with_sites(units=lines)).sites == ()
+
+
+def test_a_site_by_its_containers() -> None:
+    text = with_sites(
+        stacks="learn /srv/learn/stack\nshop /opt/shop",
+        environments='/srv/learn/stack/.env.docker:DB_NAME="coredb"\n/srv/learn/stack/.env.docker:DB_HOST="10.0.0.4"',
+    )
+    site = {"edusphere_name": "learn", "edusphere_mode": "compose", "edusphere_root": "/srv/learn"}
+    assert parse(text).sites == (site | {"edusphere_database_name": "coredb", "own_database": False},)
+
+
+def test_a_record_knows_better() -> None:
+    text = with_sites(units=unit("a"), records='{"edusphere_name": "learn", "edusphere_mode": "compose"}')
+    assert parse(text).sites == ({"edusphere_name": "learn", "edusphere_mode": "compose"},)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        "",
+        "{",
+        '{"edusphere_name": "learn", "edusphere_m',
+        "null",
+        "[]",
+        "7",
+        "{}",
+        '{"edusphere_name": ["learn"]}',
+        "\0",
+    ],
+)
+def test_a_damaged_record(record: str) -> None:
+    """It is taken for none."""
+    assert parse(with_sites(units=unit("a"), records=record)).sites == (LEARN,)
+    assert parse(with_sites(records=record)).sites == ()
+
+
 def test_lines_of_a_terminal() -> None:
     assert parse(ANSWER.replace("\n", "\r\n")) == parse(ANSWER)
 
@@ -213,6 +301,48 @@ def test_a_storage_that_does_not_answer(tmp_path: Path) -> None:
     assert survey.silent_mounts == (dead,)
     assert survey.disks["/"] > 0
     assert survey.silent_at(f"{dead}/x") == (dead,)
+
+
+def test_the_script_finds_sites(tmp_path: Path) -> None:
+    """One with a record, one with an enabled unit, one with containers, and one that never had a live release."""
+    script = SCRIPT.read_text()
+    for place in ("/var/lib/edusphere-platform", "/etc/systemd/system", "/run/docker.pid"):
+        assert place in script
+        script = script.replace(place, f"{tmp_path}{place}")
+    # An engine that runs, which is asked for its backends.
+    docker = f'#!/bin/sh\nfor site in new shop shop; do echo "$site {tmp_path}/srv/$site/stack"; done\n'
+    enabled = "etc/systemd/system/multi-user.target.wants/learn-backend@a.service"
+    files = {
+        "bin/docker": docker,
+        "run/docker.pid": "",
+        "var/lib/edusphere-platform/sites/known.json": '{"edusphere_name": "known", "edusphere_mode": "native"}\n',
+        enabled: f"[Service]\nUser=learn\nGroup=learn\nWorkingDirectory=/srv/learn/slots/%i\n"
+        f"EnvironmentFile={tmp_path}/slot-a.env\n",
+        enabled.replace(
+            "multi-user.target.wants/learn", "killed"
+        ): "[Service]\nWorkingDirectory=/srv/killed/slots/%i\n",
+        "slot-a.env": 'DB_NAME="learn"\nDB_PASSWORD="a secret"\n',
+        "srv/shop/records/live.fact": "{}",
+        "srv/shop/stack/.env.docker": 'DB_NAME="shop"\nDB_HOST="postgres"\nDB_PASSWORD="a secret"\n',
+        "srv/new/stack/.env.docker": 'DB_NAME="new"\n',
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    (tmp_path / "bin/docker").chmod(0o755)
+    environment = os.environ | {"PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True, env=environment)
+    sites = {site["edusphere_name"]: site for site in parse(done.stdout).sites}
+    assert set(sites) == {"known", "learn", "shop"}
+    assert (sites["learn"]["edusphere_root"], sites["learn"]["edusphere_database_name"]) == ("/srv/learn", "learn")
+    assert sites["shop"] == {
+        "edusphere_name": "shop",
+        "edusphere_mode": "compose",
+        "edusphere_root": f"{tmp_path}/srv/shop",
+        "edusphere_database_name": "shop",
+        "own_database": True,
+    }
+    assert (done.stderr, "a secret" in done.stdout) == ("", False)
 
 
 def test_the_script_changes_nothing() -> None:
