@@ -144,6 +144,15 @@ ANCHORS = {
         mode="compose",
     ),
 }
+# Data that a group's hosts hold: the setting to accept a move by, what they are, and how to move them.
+HELD = {
+    "database": (
+        "edusphere_database_host",
+        "the site's data",
+        "restore a dump of the old database into a new one",
+    ),
+    "app": ("edusphere_root", "the uploads", "move edusphere_root/shared by hand (in Compose mode the volumes)"),
+}
 # What tells a site from another one on the same host.
 IDENTITY = ("edusphere_domain", "edusphere_http_port", "edusphere_https_port")
 # Directories of the host.
@@ -178,6 +187,39 @@ def changed(settings: Mapping[str, Any], survey: Survey, groups: Sequence[str]) 
                 f"{anchor.left.format(**words)}. Set it back to {old!r}; or {anchor.way.format(**words)}, "
                 f"and then allow the change once: -e '{json.dumps({'preflight_accept_orphans': [name]})}'"
             )
+
+
+def moved(
+    hosts: Mapping[str, tuple[Mapping[str, Any], Survey | None]], groups: Mapping[str, Sequence[str]]
+) -> Iterator[str]:
+    """The groups whose data are on hosts that are no longer in them; ``hosts`` of the run, each with what is known.
+
+    A host that is not in the run, or did not answer, may have the data. Nothing is said then.
+    """
+    for group, (name, data, way) in HELD.items():
+        members = groups.get(group, ())
+        if any(member not in hosts or hosts[member][1] is None for member in members):
+            continue
+        having = [
+            host for host, (settings, survey) in hosts.items() if survey is not None and _holds(group, settings, survey)
+        ]
+        accepted = any(name in settings.get("preflight_accept_orphans", ()) for settings, _survey in hosts.values())
+        if having and members and not set(having) & set(members) and not accepted:
+            there, here = ", ".join(having), ", ".join(members)
+            yield (
+                f"group {group}: is {here}, and {data} are on {there}. Data are not moved, and the site would go live "
+                f"without them. Put {there} back into the group; or {way}, and then allow the change once: "
+                f"-e '{json.dumps({'preflight_accept_orphans': [name]})}'"
+            )
+
+
+def _holds(group: str, settings: Mapping[str, Any], survey: Survey) -> bool:
+    """Whether a host has the data of ``group``, by its record: they hang on settings that matter there alone."""
+    site = _site(settings, survey) or {}
+    # In Compose mode with a storage that app hosts share, any of them has the data.
+    if group == "app" and settings.get("edusphere_media_shared"):
+        return False
+    return any(anchor.groups == (group,) and name in site for name, anchor in ANCHORS.items())
 
 
 def in_other_mode(settings: Mapping[str, Any], survey: Survey) -> bool:

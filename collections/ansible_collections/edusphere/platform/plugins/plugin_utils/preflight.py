@@ -136,6 +136,7 @@ def judge(site: Site) -> tuple[list[str], list[str]]:
     for host in site.hosts:
         told += _host(site, host)
     told += _between_hosts(site)
+    told += orphans.moved({host.name: (host.settings, host.survey) for host in site.hosts}, site.groups)
     return list(dict.fromkeys(told)), list(_notices(site))
 
 

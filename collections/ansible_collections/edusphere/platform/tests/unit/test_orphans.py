@@ -14,6 +14,7 @@ from ansible_collections.edusphere.platform.plugins.plugin_utils.orphans import 
     IDENTITY,
     changed,
     in_other_mode,
+    moved,
     record,
 )
 from ansible_collections.edusphere.platform.plugins.plugin_utils.survey import Account, Group, Survey
@@ -211,6 +212,48 @@ def test_the_other_mode() -> None:
     assert not in_other_mode(COMPOSE, survey())
     # What listens there must be stopped.
     assert not in_other_mode(COMPOSE | {"preflight_accept_orphans": ["edusphere_mode"]}, there)
+
+
+# Where a site of one machine goes when a tier gets a machine of its own, by the machine that is named first.
+TWO = {"edge": ["one"], "app": ["one"], "database": ["one"], "cache": ["one"]}
+
+
+def told_of_moves(now: Mapping[str, Any], groups: Mapping[str, list[str]], **surveys: Survey | None) -> list[str]:
+    """The groups that are refused."""
+    hosts = {name: (now, found) for name, found in surveys.items()}
+    return [problem.partition(":")[0] for problem in moved(hosts, groups)]
+
+
+@pytest.mark.parametrize("settings", [NATIVE, COMPOSE], ids=["native", "compose"])
+@pytest.mark.parametrize(("group", "name"), [("database", "edusphere_database_host"), ("app", "edusphere_root")])
+def test_a_group_that_leaves_its_data(settings: dict[str, Any], group: str, name: str) -> None:
+    before, after = survey(record(settings, ALL)), {**TWO, group: ["two"]}
+    assert told_of_moves(settings, after, one=before, two=survey()) == [f"group {group}"]
+    assert told_of_moves(settings | {"preflight_accept_orphans": [name]}, after, one=before, two=survey()) == []
+    # Once that run is complete.
+    left = survey(record(settings, [other for other in ALL if other != group]))
+    assert told_of_moves(settings, after, one=left, two=survey(record(settings, [group]))) == []
+
+
+@pytest.mark.parametrize("settings", [NATIVE, COMPOSE], ids=["native", "compose"])
+def test_groups_that_leave_nothing(settings: dict[str, Any]) -> None:
+    there = survey(record(settings, ALL))
+    assert told_of_moves(settings, TWO, one=there) == []
+    assert told_of_moves(settings, TWO, one=survey()) == [], "a first installation, or a rebuilt host"
+    # An alias of the inventory is no machine.
+    assert told_of_moves(settings, {group: ["uno"] for group in TWO}, uno=there) == []
+    # Another app host, and one that goes while others stay.
+    more = {**TWO, "app": ["one", "two"]}
+    assert told_of_moves(settings, more, one=there, two=survey()) == []
+    app = survey(record(settings, ["app"]))
+    assert told_of_moves(settings, {**TWO, "app": ["two"]}, one=there, two=app) == []
+    shared = settings | {"edusphere_media_shared": True}
+    assert told_of_moves(shared, {**TWO, "app": ["two"]}, one=survey(record(shared, ALL)), two=survey()) == []
+    # With --limit, or without an answer, nobody knows; a managed service is no host.
+    apart = {**TWO, "database": ["two"]}
+    assert told_of_moves(settings, apart, one=there) == []
+    assert told_of_moves(settings, apart, one=there, two=None) == []
+    assert told_of_moves(settings, {**TWO, "database": []}, one=there) == []
 
 
 RENAMED = NATIVE | {

@@ -918,3 +918,17 @@ def test_data_of_some_hosts_would_stay_behind(settings: dict[str, Any]) -> None:
     problem = only(dataclasses.replace(site, hosts=known))
     assert problem.startswith("edusphere_database_name: is 'coredb', and the site was deployed with 'before'.")
     assert problem.endswith(" (on app1, database)")
+
+
+def test_a_database_that_would_stay_on_another_host(settings: dict[str, Any]) -> None:
+    site = many(settings)
+    before = {"edusphere_name": "edusphere", "edusphere_mode": "native", "postgresql_cluster": "main"}
+    known = [
+        dataclasses.replace(host, survey=survey(address=host.survey.address, sites=(before,)))
+        if host.survey and host.name == "cache"
+        else host
+        for host in site.hosts
+    ]
+    problem = only(dataclasses.replace(site, hosts=known))
+    assert problem.startswith("group database: is database, and the site's data are on cache.")
+    assert problem.endswith("""-e '{"preflight_accept_orphans": ["edusphere_database_host"]}'""")
