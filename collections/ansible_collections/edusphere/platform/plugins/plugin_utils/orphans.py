@@ -141,6 +141,7 @@ ANCHORS = {
     "docker_data_root": Anchor(
         "the volumes stay in {old}, and the engine would start without them",
         "stop the engine and move the directory by hand",
+        groups=("app", "database"),
         mode="compose",
     ),
 }
@@ -216,7 +217,7 @@ def moved(
 def _holds(group: str, settings: Mapping[str, Any], survey: Survey) -> bool:
     """Whether a host has the data of ``group``, by its record: they hang on settings that matter there alone."""
     site = _site(settings, survey) or {}
-    # In Compose mode with a storage that app hosts share, any of them has the data.
+    # A storage that app hosts share is on none of them.
     if group == "app" and settings.get("edusphere_media_shared"):
         return False
     return any(anchor.groups == (group,) and name in site for name, anchor in ANCHORS.items())

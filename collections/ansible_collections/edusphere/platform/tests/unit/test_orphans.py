@@ -124,7 +124,7 @@ CHANGES = [
     ("postgresql_cluster", "other", "native", ("database",)),
     ("postgresql_data_directory", "/data/15", "native", ("database",)),
     ("edusphere_image_postgres_user", "70:70", "compose", ("database",)),
-    ("docker_data_root", "/data/docker", "compose", ALL),
+    ("docker_data_root", "/data/docker", "compose", ("app", "database")),
 ]
 
 
