@@ -34,7 +34,7 @@ class Anchor:
     """The mode that it matters in; empty for both."""
 
 
-MOVE_UPLOADS = "move them by hand"
+MOVE_UPLOADS = "move the files by hand"
 ANCHORS = {
     "edusphere_mode": Anchor(
         "the database and the uploads stay with the site in mode {old}, and an empty site would start beside them",
@@ -88,7 +88,7 @@ ANCHORS = {
         mode="compose",
     ),
     "edusphere_app_shared_directories": Anchor(
-        "what {old} holds stays behind, and releases no longer have it", MOVE_UPLOADS, groups=("app",)
+        "what is in {old} stays behind, and releases no longer have it", MOVE_UPLOADS, groups=("app",)
     ),
     "edusphere_app_media_directory": Anchor(
         "the uploads stay in {old}, where visitors no longer find them", MOVE_UPLOADS, groups=("app",)
@@ -110,7 +110,7 @@ ANCHORS = {
         groups=("app", "database"),
     ),
     "edusphere_database_host": Anchor(
-        "the data stay in the database at {old}, and the site would go live with another one",
+        "the data stay in the database of {old}, and the site would go live with another one",
         "restore a dump of the old database into the new one",
         groups=("app",),
     ),
@@ -182,7 +182,7 @@ def changed(settings: Mapping[str, Any], survey: Survey, groups: Sequence[str]) 
     for name, old, new in _changes(settings, survey, groups):
         if name not in settings.get("preflight_accept_orphans", ()):
             anchor = ANCHORS[name]
-            words = {"old": _words(name, old), "new": _words(name, new)}
+            words = {"old": _words(old, new), "new": _words(new, old)}
             yield (
                 f"{name}: is {new!r}, and the site was deployed with {old!r}. Data are not moved: "
                 f"{anchor.left.format(**words)}. Set it back to {old!r}; or {anchor.way.format(**words)}, "
@@ -306,8 +306,8 @@ def _numbers(site: Mapping[str, Any], settings: Mapping[str, Any], survey: Surve
             yield name, str(there[0]), wanted
 
 
-def _words(name: str, value: Any) -> str:
-    """A setting's value in a sentence."""
-    if name == "edusphere_database_host":
-        return value or "the group database"
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+def _words(value: Any, other: Any) -> str:
+    """A setting's value in a sentence; of a list, what the ``other`` value has not."""
+    if isinstance(value, list):
+        return ", ".join(str(item) for item in value if item not in other)
+    return "the group database" if value == "" else str(value)

@@ -160,6 +160,13 @@ def test_the_words() -> None:
     )
 
 
+def test_words_for_lists_and_for_what_is_empty() -> None:
+    now = NATIVE | {"edusphere_app_shared_directories": ["logs"], "edusphere_database_host": "db.example.net"}
+    directories, server = changed(now, survey(record(NATIVE, ALL)), ALL)
+    assert "with ['media', 'logs']. Data are not moved: what is in media stays behind" in directories
+    assert "with ''. Data are not moved: the data stay in the database of the group database" in server
+
+
 @pytest.mark.parametrize(
     ("before", "now"),
     [
