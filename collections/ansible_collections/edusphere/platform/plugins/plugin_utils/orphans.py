@@ -12,6 +12,7 @@ deployed before there were records is known by its units or containers (see the 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -43,8 +44,9 @@ ANCHORS = {
     ),
     "edusphere_name": Anchor(
         "the database and the uploads stay with the site {old}, and an empty site would start beside them",
-        "save both, take the old site away (playbooks/teardown.yml -e edusphere_name={old} keeps its data), restore "
-        "them into the new one",
+        "give a second site its own edusphere_domain, edusphere_root and edusphere_database_name; or save both, take "
+        "the old site away (playbooks/teardown.yml -e edusphere_name={old} keeps its data), restore them into the new "
+        "one",
     ),
     "edusphere_root": Anchor(
         "the uploads, the releases and the site's records stay in {old}",
@@ -138,6 +140,12 @@ ANCHORS = {
         groups=("database",),
         mode="compose",
     ),
+    "edusphere_image_postgres": Anchor(
+        "the volume has the files of {old}, which another major version of PostgreSQL cannot read",
+        "dump the database, remove the volume, and restore the dump after the deployment",
+        groups=("database",),
+        mode="compose",
+    ),
     "docker_data_root": Anchor(
         "the volumes stay in {old}, and the engine would start without them",
         "stop the engine and move the directory by hand",
@@ -145,6 +153,8 @@ ANCHORS = {
         mode="compose",
     ),
 }
+# The major version in the name of an image, if its tag has one: postgres:16.4-alpine, with a digest or without.
+MAJOR = re.compile(r"[^@]+:(\d+)(?:[.-][\w.-]*)?(?:@.*)?")
 # Data that a group's hosts hold: the setting to accept a move by, what they are, and how to move them.
 HELD = {
     "database": (
@@ -273,6 +283,9 @@ def _leaves_data(name: str, old: Any, new: Any, survey: Survey) -> bool:
         return bool(old) != bool(new)
     if name in PLACES:
         return survey.real(str(PurePosixPath(str(old)))) != survey.real(str(PurePosixPath(str(new))))
+    if name == "edusphere_image_postgres":
+        majors = [found[1] for image in (old, new) if (found := MAJOR.fullmatch(str(image)))]
+        return len({*majors}) > 1
     if name == "edusphere_app_media_directory":
         return PurePosixPath(str(old)) != PurePosixPath(str(new))
     return str(old) != str(new)

@@ -43,6 +43,7 @@ NATIVE: dict[str, Any] = {
     "edusphere_database_password": "a secret",
     "edusphere_app_environment": {},
     "edusphere_app_secrets": {},
+    "edusphere_image_postgres": "postgres:16",
     "edusphere_image_postgres_user": "999:999",
     "postgresql_version": "15",
     "postgresql_cluster": "main",
@@ -124,6 +125,7 @@ CHANGES = [
     ("postgresql_cluster", "other", "native", ("database",)),
     ("postgresql_data_directory", "/data/15", "native", ("database",)),
     ("edusphere_image_postgres_user", "70:70", "compose", ("database",)),
+    ("edusphere_image_postgres", "postgres:17", "compose", ("database",)),
     ("docker_data_root", "/data/docker", "compose", ("app", "database")),
 ]
 
@@ -183,6 +185,23 @@ def test_words_for_lists_and_for_what_is_empty() -> None:
 )
 def test_a_change_that_leaves_nothing(before: dict[str, Any], now: dict[str, Any]) -> None:
     assert told(NATIVE | before | now, record(NATIVE | before, ALL)) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "refused"),
+    [
+        ("postgres:16", "postgres:16.4-alpine", False),
+        ("postgres:16", "forge.example.org:5000/mirror/postgres:16.4@sha256:0a1b", False),
+        ("postgres:9", "postgres:latest", False),
+        ("postgres@sha256:16", "postgres:17", False),
+        ("forge.example.org:5000/postgres", "postgres:17", False),
+        ("forge.example.org:5000/postgres:16-bookworm", "postgres:18@sha256:0a1b", True),
+    ],
+)
+def test_images_of_postgresql(before: str, now: str, refused: bool) -> None:
+    """A name that has no version may be any."""
+    there = record(COMPOSE | {"edusphere_image_postgres": before}, ALL)
+    assert told(COMPOSE | {"edusphere_image_postgres": now}, there) == (["edusphere_image_postgres"] if refused else [])
 
 
 def test_a_root_that_was_moved_with_a_link() -> None:
