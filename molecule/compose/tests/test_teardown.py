@@ -15,7 +15,7 @@ docker ps --all --quiet
 docker network ls --quiet --filter label=com.docker.compose.project
 docker image ls --quiet --filter label=org.edusphere.site
 ls -d /etc/edusphere /srv/edusphere/stack /srv/edusphere/records /srv/edusphere/build 2>/dev/null
-ls -d /usr/local/bin/edusphere-manage 2>/dev/null
+ls -d /usr/local/bin/edusphere-manage /var/lib/edusphere-platform/sites/* 2>/dev/null
 ss --no-header --listening --tcp --numeric 'sport = :80'
 true
 """

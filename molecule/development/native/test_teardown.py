@@ -10,7 +10,7 @@ from testinfra.host import Host
 OURS = r"""
 ls -d /etc/edusphere /srv/edusphere/releases /srv/edusphere/slots /srv/edusphere/records /srv/edusphere/build \
   /etc/nginx/sites-enabled/edusphere.conf /usr/local/bin/edusphere-manage /usr/local/lib/edusphere* \
-  /etc/systemd/system/edusphere* 2>/dev/null
+  /etc/systemd/system/edusphere* /var/lib/edusphere-platform/sites/* 2>/dev/null
 systemctl list-units --all --plain --no-legend 'edusphere*' | awk '$2 == "loaded" { print $1 }'
 pgrep --list-full --euid edusphere
 ss --no-header --listening --tcp --numeric 'sport = :8000 or sport = :5432 or sport = :6379'
