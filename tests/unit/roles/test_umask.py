@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 ROOT = Path(__file__).parents[3]
@@ -84,7 +82,6 @@ def test_node(tmp_path: Path) -> None:
     assert hidden(tmp_path / "lib") == []
 
 
-@pytest.mark.skipif(not shutil.which("rsync"), reason="needs rsync")
 def test_a_checkout(tmp_path: Path) -> None:
     (tmp_path / "checkout/bin").mkdir(parents=True, mode=0o700)
     for name in ("bin/program", "page"):
