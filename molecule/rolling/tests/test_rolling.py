@@ -33,8 +33,6 @@ BUILDS = re.compile(
 )
 
 
-# An upgrade that is killed, its end and the way back say the same natively.
-@exhaustive_in("rolling", "natively, an upgrade and a way back that nothing disturbs, in open browsers, too")
 def test_upgrades_and_rollbacks(
     visitors: Load, calm: Figures, browser: Browser, site: Site, platform: Platform
 ) -> None:
