@@ -216,6 +216,8 @@ def run(module: AnsibleModule) -> t.Dict[str, t.Any]:
 
 
 def main() -> None:
+    # The site's root may be made here, through which nginx reaches what it serves, whatever root's umask is.
+    os.umask(0o022)
     module = AnsibleModule(
         argument_spec={
             "directory": {"type": "path", "required": True},

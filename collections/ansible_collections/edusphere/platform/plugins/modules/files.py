@@ -398,6 +398,8 @@ def lines(attributes: t.Dict[str, t.Any]) -> str:
 
 
 def main() -> None:
+    # Directories above an entry get their modes whatever root's umask is.
+    os.umask(0o022)
     module = AnsibleModule(
         argument_spec={
             "entries": {

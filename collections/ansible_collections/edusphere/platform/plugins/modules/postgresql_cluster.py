@@ -271,6 +271,8 @@ def run(module: AnsibleModule) -> t.Dict[str, t.Any]:
 
 def main() -> None:
     """Entry point."""
+    # pg_createcluster makes directories above those that it gives to the server, which must get through them.
+    os.umask(0o022)
     module = AnsibleModule(
         argument_spec={
             "version": {"type": "str", "required": True},

@@ -105,6 +105,19 @@ def site(tmp_path: Path) -> Iterator[Site]:
     site.over.touch()
 
 
+def test_the_place_whatever_the_umask_is(site: Site) -> None:
+    """The first run makes the site's root before anything else does, and nginx must get through it."""
+    site.directory = site.path / "srv/records"
+    before = os.umask(0o077)
+    try:
+        status, said = site.run("v1")
+    finally:
+        os.umask(before)
+    assert status == 0, said
+    places = (site.directory.parent, site.directory, site.directory / "history.jsonl")
+    assert [oct(path.stat().st_mode & 0o7777) for path in places] == ["0o755", "0o755", "0o644"]
+
+
 def test_a_run_leaves_a_line_and_no_lock(site: Site) -> None:
     status, said = site.run("v1")
     assert status == 0, said

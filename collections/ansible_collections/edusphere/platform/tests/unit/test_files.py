@@ -85,6 +85,17 @@ def test_everything_at_once(run: Any, place: Path) -> None:
     assert {"before": "one\ntwo\n", "after": "one\nthree\n"}.items() <= done["diff"][2].items()
 
 
+def test_directories_above_whatever_the_umask_is(run: Any, place: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        run({"path": f"{place}/a/b/c", "state": "directory", "mode": "0750"})
+    finally:
+        os.umask(before)
+    assert [oct((place / name).stat().st_mode & 0o7777) for name in ("a", "a/b", "a/b/c")] == [
+        "0o755", "0o755", "0o750",
+    ]  # fmt: skip
+
+
 def test_what_it_held_is_kept(run: Any, place: Path) -> None:
     """With its mode, from before the first of several changes, and only where there was something."""
     file = {"path": f"{place}/file", "keep": f"{place}/kept", "mode": "0640"}

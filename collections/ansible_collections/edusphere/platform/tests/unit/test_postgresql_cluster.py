@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.edusphere.platform.plugins.modules import postgresql_cluster
 from ansible_collections.edusphere.platform.plugins.modules.postgresql_cluster import (
     Cluster,
     clear,
@@ -60,3 +64,21 @@ def test_clear_follows_no_link_and_keeps_the_directory(tmp_path: Path) -> None:
     clear(str(data))
     assert list(data.iterdir()) == []
     assert (outside / "kept").exists()
+
+
+def test_a_cluster_is_made_whatever_the_umask_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or the server would not get through the directories above its own."""
+    seen = []
+
+    def run(_module: object) -> dict[str, Any]:
+        seen.append(os.umask(0o022))
+        return {}
+
+    monkeypatch.setattr(postgresql_cluster, "run", run)
+    before = os.umask(0o077)
+    try:
+        with patch_module_args({"version": "17", "port": 5432}), pytest.raises(SystemExit):
+            postgresql_cluster.main()
+    finally:
+        os.umask(before)
+    assert seen == [0o022]
