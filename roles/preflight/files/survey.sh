@@ -1,31 +1,59 @@
 # What preflight wants to know of a host: read-only, POSIX sh, and no Python.
 # Each section is a line "@@ NAME" and what a common command or file says, which the control node reads.
+# Each question has a time limit: a storage or a directory service that is gone never answers. The last section names those that did not.
 LC_ALL=C
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 export LC_ALL PATH
+silent=
 section() { printf '@@ %s\n' "$1"; }
+# Killed by its limit, timeout ends with 137.
+limited() { { timeout -s KILL "$@"; } 2>/dev/null; }
+ask() {
+  section "$1"
+  limited 5 sh -c "$2"
+  [ $? != 137 ] || silent="$silent $1"
+}
 
 # "password" also stands for a user who may do nothing: sudo asks before it says so.
 if [ "$(id -u)" = 0 ]; then root=yes as_root=
 elif ! command -v sudo >/dev/null; then root=no as_root=false
-elif sudo -n true 2>/dev/null; then root=sudo as_root='sudo -n'
-else root=password as_root=false
+else
+  limited 10 sudo -n true >/dev/null
+  case $? in
+    0) root=sudo as_root='sudo -n' ;;
+    137) root=silent as_root=false silent=sudo ;;
+    *) root=password as_root=false ;;
+  esac
 fi
 
-section user; id -un
+ask user 'id -un'
 section root; echo "$root"
-section os; cat /etc/os-release
-section machine; uname -m
-section systemd; if [ -d /run/systemd/system ]; then echo yes; else echo no; fi
-section python3; command -v python3
-section memory; grep MemTotal: /proc/meminfo
-section disks; df -Pk 2>/dev/null
-# One of them may be a storage that does not answer.
-section links; timeout -s KILL 5 sh -c "find / -maxdepth 1 -type l -printf '%p %l\n'; find /opt /srv /var -maxdepth 2 -type l -printf '%p %l\n'" 2>/dev/null
-section address; ip -4 -o route get 192.0.2.1 2>/dev/null
+ask os 'cat /etc/os-release'
+ask machine 'uname -m'
+ask systemd 'if [ -d /run/systemd/system ]; then echo yes; else echo no; fi'
+ask python3 'command -v python3'
+ask memory 'grep MemTotal: /proc/meminfo'
+section disks
+limited 5 df -Pk
+if [ $? = 137 ]; then
+  # One at a time: the others answer, and it is known which one does not.
+  while read -r _device mount kind _rest; do
+    case $kind in autofs | binfmt_misc | bpf | cgroup* | configfs | debugfs | devpts | fusectl | mqueue | proc | pstore | securityfs | sysfs | tracefs) continue ;; esac
+    mount=$(printf %b "$mount")
+    limited 2 df -Pk "$mount"
+    [ $? != 137 ] || echo "silent $mount"
+  done </proc/self/mounts
+fi
+ask links "find / -maxdepth 1 -type l -printf '%p %l\n'; find /opt /srv /var -maxdepth 2 -type l -printf '%p %l\n'"
+ask address 'ip -4 -o route get 192.0.2.1'
 # Without what may be a password.
-section accounts; cut -d: -f1,3- /etc/passwd
-section groups; cut -d: -f1,3- /etc/group
-section listeners; cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep ': .* 0A '
-section processes; $as_root ss -Hltnp 2>/dev/null
+ask accounts 'cut -d: -f1,3- /etc/passwd'
+ask groups 'cut -d: -f1,3- /etc/group'
+ask listeners "cat /proc/net/tcp /proc/net/tcp6 | grep ': .* 0A '"
+ask processes "$as_root ss -Hltnp"
+# Version 2 is a plugin of docker's; the package docker-compose may be version 1.
+ask compose 'docker compose version --short'
+ask compose_package "dpkg-query --show --showformat '\${db:Status-Status} \${Version}\n' docker-compose"
+section silent
+for question in $silent; do echo "$question"; done
 section end

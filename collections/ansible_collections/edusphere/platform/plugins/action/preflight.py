@@ -143,6 +143,11 @@ def look(result: Mapping[str, Any]) -> tuple[Survey | None, str]:
     if result.get("unreachable"):
         said = str(result.get("msg", "")).removeprefix("Task failed: ").strip()
         return None, f"cannot be reached; is it up, and are its ansible_host, ansible_user and key right? {said}"
+    if result.get("timedout"):
+        return (
+            None,
+            "did not come to the end of the survey; can that user log in and run a command there (ssh HOST true)?",
+        )
     try:
         return parse(str(result.get("stdout", ""))), ""
     except (ValueError, IndexError, KeyError) as error:

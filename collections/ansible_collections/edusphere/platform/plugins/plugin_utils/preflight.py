@@ -708,7 +708,9 @@ def _host(site: Site, host: Host) -> Iterator[str]:
     if survey is None:
         yield f"host {host.name}: {host.unreachable}"
         return
+    yield from _silence(site, survey, host)
     yield from _system(survey, host)
+    yield from _compose(survey, host)
     written = set(places.on_host(host.settings))
     for problem in places.on_host(host.settings, survey.real):
         if problem not in written:
@@ -721,7 +723,7 @@ def _host(site: Site, host: Host) -> Iterator[str]:
         yield f"host {host.name}: has {survey.memory_mb} MiB of memory and needs {site.minimum_memory_mb}"
     for path in _large_directories(site, host):
         mount, free = survey.free_mb(path)
-        if free < site.minimum_disk_mb:
+        if free < site.minimum_disk_mb and not survey.silent_at(path):
             yield (
                 f"host {host.name}: {path} needs {site.minimum_disk_mb} MiB of disk, and {mount} has {free} left; "
                 "make room, or lower preflight_minimum_disk_mb"
@@ -760,6 +762,64 @@ def _system(survey: Survey, host: Host) -> Iterator[str]:
         )
     if not survey.address and "edusphere_private_address" not in host.settings:
         yield f"host {host.name}: has no default IPv4 route; set edusphere_private_address for it"
+
+
+# Questions whose answers only refine a check. Without one of the others, checks would pass or fail for no reason.
+TOLERABLE = ("links", "compose", "compose_package")
+# What each question of the survey asks, and how.
+QUESTIONS = {
+    "user": "who it is logged in as (id -un)",
+    "sudo": "whether that user may become root (sudo -n true)",
+    "os": "its system (cat /etc/os-release)",
+    "machine": "its architecture (uname -m)",
+    "systemd": "whether systemd runs (/run/systemd/system)",
+    "python3": "whether it has Python (command -v python3)",
+    "memory": "its memory (/proc/meminfo)",
+    "links": "its symbolic links (find / /opt /srv /var)",
+    "address": "its address (ip route)",
+    "accounts": "its accounts (/etc/passwd)",
+    "groups": "its groups (/etc/group)",
+    "listeners": "its ports (/proc/net/tcp)",
+    "processes": "which programs listen (ss -ltnp)",
+    "compose": "its Compose (docker compose version)",
+    "compose_package": "its packages (dpkg-query)",
+}
+
+
+def _silence(site: Site, survey: Survey, host: Host) -> Iterator[str]:
+    """Questions without an answer that matter to the site."""
+    for question in survey.silent:
+        if question not in TOLERABLE:
+            yield (
+                f"host {host.name}: did not answer in time: {QUESTIONS.get(question, question)}; run that there, "
+                "and mend what it waits for (a network storage, a directory service)"
+            )
+    for mount in _silent_places(site, survey, host):
+        yield (
+            f"host {host.name}: the storage at {mount} does not answer (df {mount}), and the site has its place there; "
+            f"bring it back, or take it away with umount --force --lazy {mount}"
+        )
+
+
+def _silent_places(site: Site, survey: Survey, host: Host) -> list[str]:
+    """The mount points without an answer that the site lies on, or has in its directories."""
+    named = (host.settings.get(name) for name in ("edusphere_root", "edusphere_config_directory"))
+    paths = [*_large_directories(site, host), *(path for path in named if path)]
+    return sorted({mount for path in paths for mount in survey.silent_at(path)})
+
+
+def _compose(survey: Survey, host: Host) -> Iterator[str]:
+    """Debian's package docker-compose may be Compose v1, and keeps the package of that name that is v2 away."""
+    if (
+        host.settings.get("edusphere_mode") == "compose"
+        and not survey.compose
+        and survey.compose_package.startswith("1.")
+        and host.settings.get("docker_source", "debian") == "debian"
+    ):
+        yield (
+            f"host {host.name}: has Compose v1 (package docker-compose {survey.compose_package}), and `docker compose` "
+            "does not work; remove it with apt-get remove docker-compose, or set docker_source to 'docker'"
+        )
 
 
 def _large_directories(site: Site, host: Host) -> Iterator[str]:
@@ -823,6 +883,11 @@ def _notices(site: Site) -> Iterator[str]:
     for host in site.hosts:
         if host.survey and (host.survey.os.get("ID", ""), host.survey.os.get("VERSION_ID", "")) in UNTESTED_SYSTEMS:
             yield f"host {host.name}: runs {host.survey.os.get('PRETTY_NAME')}, on which this is not tested"
+        if host.survey:
+            silent = [QUESTIONS[question] for question in host.survey.silent if question in TOLERABLE]
+            places_of_site = _silent_places(site, host.survey, host)
+            silent += [f"the storage at {mount}" for mount in host.survey.silent_mounts if mount not in places_of_site]
+            yield from (f"host {host.name}: did not answer in time: {what}" for what in silent)
     yield from dict.fromkeys(notice for host in site.hosts for notice in _exposures(host.settings))
     app = site.groups.get("app", ())
     native = [host for host in site.hosts if host.name in app and host.settings.get("edusphere_mode") != "compose"]

@@ -15,6 +15,8 @@ from pathlib import PurePosixPath
 # Lines of /etc/passwd and /etc/group without the password; those of NIS (+) have no numbers.
 ACCOUNT = r"[^:]+:[0-9]+:[0-9]+:[^:]*:[^:]*:[^:]*"
 GROUP = r"[^:]+:[0-9]+:[^:]*"
+# What comes before a mount point whose storage did not answer.
+SILENT = "silent "
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Survey:
 
     user: str
     root: str
-    """``yes``, ``sudo`` (without a password), ``password`` or ``no``."""
+    """``yes``, ``sudo`` (without a password), ``password``, ``no``, or ``silent`` where sudo did not answer."""
     os: dict[str, str]
     """os-release."""
     architecture: str
@@ -73,12 +75,31 @@ class Survey:
     accounts: tuple[Account, ...]
     groups: tuple[Group, ...]
     listeners: tuple[Listener, ...]
+    compose: str = ""
+    """The version of Compose that ``docker compose`` runs; empty without one."""
+    compose_package: str = ""
+    """The version of the distribution's package docker-compose; empty where it is not installed."""
+    silent: tuple[str, ...] = ()
+    """The questions that were not answered in time."""
+    silent_mounts: tuple[str, ...] = ()
+    """Mount points whose storage did not answer in time."""
+
+    def mount(self, path: str) -> str:
+        """The mount point that ``path`` is or will be on."""
+        above = [str(directory) for directory in (PurePosixPath(path), *PurePosixPath(path).parents)]
+        return next(
+            (directory for directory in above if directory in self.disks or directory in self.silent_mounts), "/"
+        )
 
     def free_mb(self, path: str) -> tuple[str, int]:
         """The mount point that ``path`` is or will be on, and its free MiB."""
-        above = [str(directory) for directory in (PurePosixPath(path), *PurePosixPath(path).parents)]
-        mount = next((directory for directory in above if directory in self.disks), "/")
+        mount = self.mount(path)
         return mount, self.disks.get(mount, 0)
+
+    def silent_at(self, path: str) -> tuple[str, ...]:
+        """The mount points without an answer that ``path`` is on, or that are in it."""
+        on = self.mount(path)
+        return tuple(mount for mount in self.silent_mounts if mount == on or PurePosixPath(mount).is_relative_to(path))
 
     def real(self, path: str) -> str:
         """Where ``path``, an absolute one, really is, as far as the links are known."""
@@ -106,6 +127,7 @@ def parse(text: str) -> Survey:
 
     memory = re.search(r"(\d+) kB", first("memory"))
     address = re.search(r"\bsrc ([0-9.]+)", first("address"))
+    package = first("compose_package").split()
     return Survey(
         user=first("user"),
         root=first("root"),
@@ -114,12 +136,19 @@ def parse(text: str) -> Survey:
         systemd=first("systemd") == "yes",
         python3=bool(first("python3")),
         memory_mb=int(memory[1]) // 1024 if memory else 0,
-        disks=dict(_disk(line) for line in sections["disks"] if re.search(r"\d+%", line)),
+        disks=dict(_disk(line) for line in sections["disks"] if re.search(r" \d+% ", line)),
         links=dict(line.split(" ", 1) for line in sections["links"] if " " in line),
         address=address[1] if address else "",
         accounts=tuple(_account(line) for line in sections["accounts"] if re.fullmatch(ACCOUNT, line.strip())),
         groups=tuple(_group(line) for line in sections["groups"] if re.fullmatch(GROUP, line.strip())),
         listeners=_listeners(sections),
+        compose=first("compose"),
+        compose_package=package[1] if package[:1] == ["installed"] else "",
+        silent=tuple(line.strip() for line in sections["silent"]),
+        # Something may be mounted twice at one place.
+        silent_mounts=tuple(
+            dict.fromkeys(line[len(SILENT) :] for line in sections["disks"] if line.startswith(SILENT))
+        ),
     )
 
 

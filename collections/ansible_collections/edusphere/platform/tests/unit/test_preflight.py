@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import ipaddress
+import re
 import subprocess
 import tarfile
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,8 @@ import yaml
 from ansible_collections.edusphere.platform.plugins.action.preflight import host as host_of
 from ansible_collections.edusphere.platform.plugins.action.preflight import repositories, repository, too_old
 from ansible_collections.edusphere.platform.plugins.plugin_utils.preflight import (
+    QUESTIONS,
+    TOLERABLE,
     Host,
     Site,
     certificate_problems,
@@ -501,6 +504,60 @@ def test_a_wrong_host(settings: dict[str, Any], changes: dict[str, Any], text: s
     assert text in found
 
 
+def test_questions_that_were_not_answered(settings: dict[str, Any]) -> None:
+    """They are named; those that a check can do without are notices."""
+    told, notices = judge(one(settings, survey=survey(silent=("sudo", "links"))))
+    assert told == [
+        "host one: did not answer in time: whether that user may become root (sudo -n true); run that there, "
+        "and mend what it waits for (a network storage, a directory service)"
+    ]
+    assert notices == ["host one: did not answer in time: its symbolic links (find / /opt /srv /var)"]
+
+
+def test_every_question_of_the_survey_has_a_name() -> None:
+    script = (ROOT / "roles/preflight/files/survey.sh").read_text()
+    assert {*re.findall(r"^ask (\w+) ", script, re.MULTILINE), "sudo"} == set(QUESTIONS)
+    assert set(TOLERABLE) < set(QUESTIONS)
+
+
+@pytest.mark.parametrize(
+    ("mount", "refused"),
+    [
+        ("/srv/edusphere/shared", True),
+        ("/srv", True),
+        ("/var/lib/postgresql", True),
+        ("/mnt/backup", False),
+        ("/srv/edusphere-other", False),
+    ],
+)
+def test_a_storage_that_does_not_answer(settings: dict[str, Any], mount: str, refused: bool) -> None:
+    """Only where the site has its place is it a problem, and the disk's size is none then."""
+    told, notices = judge(one(settings, survey=survey(silent_mounts=(mount,))))
+    if refused:
+        assert told == [
+            f"host one: the storage at {mount} does not answer (df {mount}), and the site has its place there; "
+            f"bring it back, or take it away with umount --force --lazy {mount}"
+        ]
+        assert notices == []
+    else:
+        assert told == []
+        assert notices == [f"host one: did not answer in time: the storage at {mount}"]
+
+
+def test_compose_v1_is_no_compose(settings: dict[str, Any]) -> None:
+    compose = {**settings, "edusphere_mode": "compose"}
+    found = only(one(compose, survey=survey(compose_package="1.29.2-3")))
+    assert found == (
+        "host one: has Compose v1 (package docker-compose 1.29.2-3), and `docker compose` does not work; "
+        "remove it with apt-get remove docker-compose, or set docker_source to 'docker'"
+    )
+    assert problems(one(settings, survey=survey(compose_package="1.29.2-3"))) == []
+    assert problems(one({**compose, "docker_source": "docker"}, survey=survey(compose_package="1.29.2-3"))) == []
+    # The plugin beside it; Compose v2 of the distribution's; none at all, which the role installs.
+    for there in ({"compose": "2.27.0", "compose_package": "1.29.2-3"}, {"compose_package": "2.26.1-4"}, {}):
+        assert problems(one(compose, survey=survey(**there))) == []
+
+
 def test_what_is_there_already_is_no_problem(settings: dict[str, Any]) -> None:
     ours = (
         Listener(80, "root", "nginx"),
@@ -752,6 +809,8 @@ def test_hosts_from_registered_results() -> None:
         unreachable="cannot be reached; is it up, and are its ansible_host, ansible_user and key right? "
         "Failed to connect",
     )
+    hanging = host_of("one", {"s": {"failed": True, "timedout": {"period": 180}}}, "s", "v")
+    assert hanging.unreachable.startswith("did not come to the end of the survey")
     strange = host_of("one", {"s": {"stdout": "", "stderr": "no shell for you", "rc": 1}}, "s", "v")
     assert strange.unreachable.endswith("it said: no shell for you")
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
+from pathlib import Path
 
 import pytest
-from ansible_collections.edusphere.platform.plugins.plugin_utils.survey import Account, Group, Listener, parse
+from ansible_collections.edusphere.platform.plugins.plugin_utils.survey import Account, Group, Listener, Survey, parse
 from own_collections import ROOT
 
 SCRIPT = ROOT / "roles/preflight/files/survey.sh"
@@ -33,6 +35,8 @@ Filesystem     1024-blocks    Used Available Capacity Mounted on
 /dev/vda1         10218772 4194304   5242880      45% /
 /dev/vdb1         10218772 4194304  10485760      45% /srv
 /dev/vdc1         10218772 4194304     10240      45% /mnt/two words
+silent /srv/shop/shared
+silent /mnt/two more words
 @@ links
 /bin usr/bin
 /srv /home/srv
@@ -56,6 +60,12 @@ sudo:27:deploy,admin
 @@ processes
 LISTEN 0      511          0.0.0.0:80        0.0.0.0:*    users:(("nginx",pid=7,fd=6),("nginx",pid=8,fd=6))
 LISTEN 0      200             [::]:5432         [::]:*    users:(("postgres",pid=9,fd=6))
+@@ compose
+@@ compose_package
+installed 1.29.2-3
+@@ silent
+links
+sudo
 @@ end
 """
 
@@ -74,6 +84,34 @@ def test_an_answer() -> None:
         Listener(5432, "postgres", "postgres"),
         Listener(8000, "998", ""),
     )
+    assert (survey.compose, survey.compose_package, survey.silent) == ("", "1.29.2-3", ("links", "sudo"))
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ("2.26.1\n@@ compose_package\ninstalled 2.26.1-4", ("2.26.1", "2.26.1-4")),
+        ("@@ compose_package", ("", "")),
+        ("@@ compose_package\nconfig-files 1.29.2-3", ("", "")),
+    ],
+)
+def test_compose(lines: str, expected: tuple[str, str]) -> None:
+    survey = parse(ANSWER.replace("@@ compose_package\ninstalled 1.29.2-3", lines))
+    assert (survey.compose, survey.compose_package) == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/srv/shop", ("/srv/shop/shared",)),
+        ("/srv/shop/shared/media", ("/srv/shop/shared",)),
+        ("/srv/shopping", ()),
+        ("/mnt/two more words", ("/mnt/two more words",)),
+        ("/", ("/srv/shop/shared", "/mnt/two more words")),
+    ],
+)
+def test_storage_that_does_not_answer(path: str, expected: tuple[str, ...]) -> None:
+    assert parse(ANSWER).silent_at(path) == expected
 
 
 @pytest.mark.parametrize(
@@ -128,6 +166,40 @@ def test_the_script_here(shell: str) -> None:
     assert survey.free_mb("/srv/edusphere")[1] > 0
     assert port in [listener.port for listener in survey.listeners]
     assert survey.os["ID"]
+    assert (survey.silent, survey.silent_mounts) == ((), ())
+
+
+def survey_with(place: Path, **programs: str) -> tuple[Survey, str]:
+    """The survey of this machine where some programs are others, and what it said beside."""
+    for name, script in programs.items():
+        (place / name).write_text(f"#!/bin/sh\n{script}\n")
+        (place / name).chmod(0o755)
+    environment = os.environ | {"PATH": f"{place}:/usr/bin:/bin"}
+    done = subprocess.run(
+        ["sh", "-c", SCRIPT.read_text()], env=environment, capture_output=True, text=True, timeout=60, check=True
+    )
+    return parse(done.stdout), done.stderr
+
+
+def test_a_question_that_is_not_answered(tmp_path: Path) -> None:
+    """It is named, what it started ends with it, and the others are answered."""
+    survey, _said = survey_with(tmp_path, uname="sleep 4713 | cat", id='[ "$1" = -u ] && echo 0 || sleep 4713')
+    assert survey.silent == ("user", "machine")
+    assert survey.memory_mb > 100
+    running = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+    assert b"sleep\x004713\x00" not in running
+
+
+def test_a_storage_that_does_not_answer(tmp_path: Path) -> None:
+    """As a network storage whose server is gone: df hangs for it and for all together."""
+    mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
+    dead = next(place for _device, place, kind, *_rest in mounts if kind == "tmpfs")
+    survey, _said = survey_with(
+        tmp_path, df=f'case "$*" in -Pk | "-Pk {dead}") sleep 60 ;; *) exec /usr/bin/df "$@" ;; esac'
+    )
+    assert survey.silent_mounts == (dead,)
+    assert survey.disks["/"] > 0
+    assert survey.silent_at(f"{dead}/x") == (dead,)
 
 
 def test_the_script_changes_nothing() -> None:
