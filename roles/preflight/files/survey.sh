@@ -54,6 +54,10 @@ ask processes "$as_root ss -Hltnp"
 # Version 2 is a plugin of docker's; the package docker-compose may be version 1.
 ask compose 'docker compose version --short'
 ask compose_package "dpkg-query --show --showformat '\${db:Status-Status} \${Version}\n' docker-compose"
+# Which image each stack's database was made of. An engine that does not run is not asked, since that would start it. The braces are Go's, not Jinja's.
+open='{''{' close='}''}'
+ask databases "systemctl is-active --quiet docker && $as_root docker ps --all --filter label=com.docker.compose.service=postgres \\
+  --format '$open .Label \"com.docker.compose.project\" $close $open .Image $close'"
 section silent
 for question in $silent; do echo "$question"; done
 section end

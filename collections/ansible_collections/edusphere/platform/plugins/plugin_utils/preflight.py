@@ -29,7 +29,12 @@ from ansible_collections.edusphere.platform.plugins.module_utils.archive import 
     judged,
     open_archive,
 )
-from ansible_collections.edusphere.platform.plugins.plugin_utils import accounts, package_manager, places
+from ansible_collections.edusphere.platform.plugins.plugin_utils import (
+    accounts,
+    package_manager,
+    places,
+    postgres_image,
+)
 from ansible_collections.edusphere.platform.plugins.plugin_utils.survey import Survey
 
 GROUPS = ("edge", "app", "database", "cache")
@@ -152,6 +157,8 @@ def _settings(site: Site, settings: Mapping[str, Any]) -> Iterator[str]:
     yield from accounts.well_named(settings)
     yield from _secrets(settings)
     yield from _application(settings)
+    if site.groups.get("database"):
+        yield from _database_image(settings)
     yield from _commands(settings)
     yield from _processes(settings)
     yield from _source(settings, site.repositories)
@@ -251,6 +258,15 @@ def _application(settings: Mapping[str, Any]) -> Iterator[str]:
         if name in settings and not str(settings[name]).startswith("/"):
             yield f"{name}: {settings[name]!r} must start with a slash"
     yield from package_manager.setting_problems(settings.get("edusphere_app_package_manager_version", ""))
+
+
+def _database_image(settings: Mapping[str, Any]) -> Iterator[str]:
+    if settings.get("edusphere_mode") != "compose" or "edusphere_image_postgres" not in settings:
+        return
+    try:
+        postgres_image.volume(settings["edusphere_image_postgres"])
+    except ValueError as error:
+        yield f"edusphere_image_postgres: {error}"
 
 
 def _commands(settings: Mapping[str, Any]) -> Iterator[str]:
@@ -711,6 +727,8 @@ def _host(site: Site, host: Host) -> Iterator[str]:
     yield from _silence(site, survey, host)
     yield from _system(survey, host)
     yield from _compose(survey, host)
+    if host.name in site.groups.get("database", []):
+        yield from _database_volume(survey, host)
     written = set(places.on_host(host.settings))
     for problem in places.on_host(host.settings, survey.real):
         if problem not in written:
@@ -764,8 +782,22 @@ def _system(survey: Survey, host: Host) -> Iterator[str]:
         yield f"host {host.name}: has no default IPv4 route; set edusphere_private_address for it"
 
 
+def _database_volume(survey: Survey, host: Host) -> Iterator[str]:
+    """A volume with the data of another major version of PostgreSQL, which the wanted image can't read."""
+    name, image = host.settings.get("edusphere_name"), host.settings.get("edusphere_image_postgres")
+    if host.settings.get("edusphere_mode") != "compose" or not name or not image:
+        return
+    before, wanted = (postgres_image.major(found) for found in (survey.databases.get(name, ""), image))
+    if before and wanted and before != wanted:
+        yield (
+            f"host {host.name}: volume {name}_postgres_data has data of PostgreSQL {before}, which {image} can't read; "
+            f"set edusphere_image_postgres to an image of {before}. To go to {wanted}, dump the database, remove stack "
+            "and volume, deploy, and restore the dump"
+        )
+
+
 # Questions whose answers only refine a check. Without one of the others, checks would pass or fail for no reason.
-TOLERABLE = ("links", "compose", "compose_package")
+TOLERABLE = ("links", "compose", "compose_package", "databases")
 # What each question of the survey asks, and how.
 QUESTIONS = {
     "user": "who it is logged in as (id -un)",
@@ -783,6 +815,7 @@ QUESTIONS = {
     "processes": "which programs listen (ss -ltnp)",
     "compose": "its Compose (docker compose version)",
     "compose_package": "its packages (dpkg-query)",
+    "databases": "its containers (docker ps)",
 }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 # Lines of /etc/passwd and /etc/group without the password; those of NIS (+) have no numbers.
@@ -79,6 +79,8 @@ class Survey:
     """The version of Compose that ``docker compose`` runs; empty without one."""
     compose_package: str = ""
     """The version of the distribution's package docker-compose; empty where it is not installed."""
+    databases: dict[str, str] = field(default_factory=dict)
+    """Compose projects that have a database, and the image that it was made of."""
     silent: tuple[str, ...] = ()
     """The questions that were not answered in time."""
     silent_mounts: tuple[str, ...] = ()
@@ -144,6 +146,7 @@ def parse(text: str) -> Survey:
         listeners=_listeners(sections),
         compose=first("compose"),
         compose_package=package[1] if package[:1] == ["installed"] else "",
+        databases=dict(line.split() for line in sections["databases"] if len(line.split()) == 2),
         silent=tuple(line.strip() for line in sections["silent"]),
         # Something may be mounted twice at one place.
         silent_mounts=tuple(

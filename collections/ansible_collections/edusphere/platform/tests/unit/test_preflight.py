@@ -544,6 +544,34 @@ def test_a_storage_that_does_not_answer(settings: dict[str, Any], mount: str, re
         assert notices == [f"host one: did not answer in time: the storage at {mount}"]
 
 
+@pytest.mark.parametrize(
+    ("image", "text"),
+    [
+        ("postgres:17", ""),
+        ("postgres:17.9-alpine", ""),
+        ("postgres:16", "volume edusphere_postgres_data has data of PostgreSQL 17, which postgres:16 can't read"),
+        ("postgres:18", "volume edusphere_postgres_data has data of PostgreSQL 17, which postgres:18 can't read"),
+        ("postgres:latest", "edusphere_image_postgres: 'postgres:latest' does not say which PostgreSQL it has"),
+    ],
+)
+def test_an_image_fits_the_data_that_is_there(settings: dict[str, Any], image: str, text: str) -> None:
+    compose = {**settings, "edusphere_mode": "compose", "edusphere_image_postgres": image}
+    there = survey(databases={"edusphere": "postgres:17.2", "wiki": "postgres:12"})
+    assert (text in only(one(compose, survey=there))) if text else (problems(one(compose, survey=there)) == [])
+    # Natively it means nothing, and with a managed database neither.
+    assert problems(one({**compose, "edusphere_mode": "native"}, survey=there)) == []
+    site = one({**compose, "edusphere_database_host": "database.example.org"}, survey=there)
+    assert problems(dataclasses.replace(site, groups={**site.groups, "database": []})) == []
+
+
+@pytest.mark.parametrize("databases", [{}, {"edusphere": "0a1b2c3d4e5f"}, {"wiki": "postgres:12"}])
+def test_an_image_for_a_new_volume_or_for_one_of_unknown_data(
+    settings: dict[str, Any], databases: dict[str, str]
+) -> None:
+    compose = {**settings, "edusphere_mode": "compose", "edusphere_image_postgres": "postgres:18"}
+    assert problems(one(compose, survey=survey(databases=databases))) == []
+
+
 def test_compose_v1_is_no_compose(settings: dict[str, Any]) -> None:
     compose = {**settings, "edusphere_mode": "compose"}
     found = only(one(compose, survey=survey(compose_package="1.29.2-3")))

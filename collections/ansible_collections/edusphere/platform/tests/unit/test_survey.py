@@ -63,6 +63,9 @@ LISTEN 0      200             [::]:5432         [::]:*    users:(("postgres",pid
 @@ compose
 @@ compose_package
 installed 1.29.2-3
+@@ databases
+shop postgres:16
+wiki 0a1b2c3d4e5f
 @@ silent
 links
 sudo
@@ -85,6 +88,7 @@ def test_an_answer() -> None:
         Listener(8000, "998", ""),
     )
     assert (survey.compose, survey.compose_package, survey.silent) == ("", "1.29.2-3", ("links", "sudo"))
+    assert survey.databases == {"shop": "postgres:16", "wiki": "0a1b2c3d4e5f"}
 
 
 @pytest.mark.parametrize(
@@ -188,6 +192,15 @@ def test_a_question_that_is_not_answered(tmp_path: Path) -> None:
     assert survey.memory_mb > 100
     running = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
     assert b"sleep\x004713\x00" not in running
+
+
+def test_databases_in_containers(tmp_path: Path) -> None:
+    """Asked with a format of Go's, and only of an engine that runs."""
+    # The client's answer to the one question that it can be asked here: with another format it would print that.
+    wanted = '{{ .Label "com.docker.compose.project" }} {{ .Image }}'
+    docker = f"""[ "$1 $6" = 'ps {wanted}' ] && echo shop postgres:16"""
+    assert survey_with(tmp_path, systemctl="exit 0", docker=docker)[0].databases == {"shop": "postgres:16"}
+    assert survey_with(tmp_path, systemctl="exit 3", docker=docker)[0].databases == {}
 
 
 def test_a_storage_that_does_not_answer(tmp_path: Path) -> None:
