@@ -1,7 +1,7 @@
 # What a host has of what everything else needs, one word or list a line: POSIX sh, and no Python.
 LC_ALL=C
 export LC_ALL
-if command -v python3 >/dev/null && [ -e /usr/lib/python3/dist-packages/apt/__init__.py ]; then echo python; fi
+if [ -x /usr/bin/python3 ] && [ -e /usr/lib/python3/dist-packages/apt/__init__.py ]; then echo python; fi
 if ls /var/lib/apt/lists | grep -q Packages; then echo lists; fi
 # Not older than a day.
 if find /var/lib/apt/lists /var/lib/apt/periodic/update-success-stamp -maxdepth 0 -mmin -1440 2>/dev/null | grep -q .; then echo fresh; fi

@@ -31,7 +31,7 @@ SETTINGS: dict[str, Any] = {
     "edusphere_app_static_directory": "staticfiles",
     "edusphere_app_media_directory": "media",
     "edusphere_app_media_url": "",
-    "edusphere_app_python": "python3",
+    "edusphere_app_python": "/usr/bin/python3",
 }
 
 
