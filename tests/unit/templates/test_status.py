@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from rendering import ROOT, rendered
@@ -20,8 +21,12 @@ HOSTS: dict[str, tuple[list[str] | None, list[str] | None, str]] = {
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The row of each host."""
-    hosts = {
-        host: {"__status_django": {"migrations": {"default": {"pending": pending, "missing": missing}}}}
+    hosts: dict[str, dict[str, Any]] = {
+        host: {
+            "__status_django": {"migrations": {"default": {"pending": pending, "missing": missing}}},
+            # As df has it, or as it is killed.
+            "__status_disk": {"stdout_lines": [] if host == "silent" else ["Use% Avail", " 7% 80G"]},
+        }
         for host, (pending, missing, _words) in HOSTS.items()
     }
     return rendered(
@@ -33,7 +38,6 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         edusphere_mode="compose",
         edusphere_switched_to={"slot": "a", "release": "v1-abc", "since": "2026-11-27T16:20:05Z"},
         __status_health={"status": -1},
-        __status_disk={"stdout_lines": ["Use% Avail", " 7% 80G"]},
     )
 
 
@@ -42,3 +46,4 @@ def test_a_row(rows: dict[str, str], host: str) -> None:
     """It has the dates as the lines of the history have them."""
     row = json.loads(rows[host])
     assert (row[2], row[3], row[6]) == ("v1-abc", "2026-11-27 16:20:05 UTC", HOSTS[host][2])
+    assert row[7] == ("no answer from /srv/edusphere" if host == "silent" else "7% used, 80G free")
