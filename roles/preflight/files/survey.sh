@@ -10,7 +10,7 @@ section() { printf '@@ %s\n' "$1"; }
 limited() { { timeout -s KILL "$@"; } 2>/dev/null; }
 ask() {
   section "$1"
-  limited 5 sh -c "$2"
+  limited 10 sh -c "$2"
   [ $? != 137 ] || silent="$silent $1"
 }
 
@@ -34,7 +34,7 @@ ask systemd 'if [ -d /run/systemd/system ]; then echo yes; else echo no; fi'
 ask python3 'command -v python3'
 ask memory 'grep MemTotal: /proc/meminfo'
 section disks
-limited 5 df -Pk
+limited 10 df -Pk
 if [ $? = 137 ]; then
   # One at a time: the others answer, and it is known which one does not.
   while read -r _device mount kind _rest; do

@@ -797,7 +797,7 @@ def _database_volume(survey: Survey, host: Host) -> Iterator[str]:
 
 
 # Questions whose answers only refine a check. Without one of the others, checks would pass or fail for no reason.
-TOLERABLE = ("links", "compose", "compose_package", "databases")
+TOLERABLE = ("links", "python3", "processes", "compose", "compose_package", "databases")
 # What each question of the survey asks, and how.
 QUESTIONS = {
     "user": "who it is logged in as (id -un)",
