@@ -1,6 +1,7 @@
 #!/bin/bash
 # Is the name server of the test hosts, and in the place of the hosts in `names` for them: over TLS with an authority of its own, which
-# the test hosts trust, and whose key is not kept. $DOWNLOADS_ADDRESS is its own.
+# the test hosts trust, and whose key is not kept. $DOWNLOADS_ADDRESS is its own. The names are the public ones that Debian, pip and npm
+# have as their defaults.
 set -euo pipefail
 cd /var/lib/downloads
 
