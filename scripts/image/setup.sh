@@ -42,6 +42,10 @@ for unit in redis-server redis-server@ redis-sentinel; do
   printf '[Service]\nLimitNOFILE=16384\nPrivateUsers=no\n' > "/etc/systemd/system/$unit.service.d/zz-testbed.conf"
 done
 
+# Modules of Ansible are compiled once on a host, and not each time.
+install -D -m 0644 /opt/testbed/bytecode.py /usr/lib/python3/dist-packages/testbed_bytecode.py
+printf 'import testbed_bytecode\n' > /usr/lib/python3/dist-packages/testbed_bytecode.pth
+
 install -m 0755 /opt/testbed/boot.sh /usr/local/sbin/testbed-boot
 install -m 0644 /opt/testbed/testbed-boot.service /etc/systemd/system/testbed-boot.service
 systemctl enable --quiet testbed-boot.service
