@@ -36,6 +36,13 @@ for unit in systemd-udevd.service systemd-udevd-control.socket systemd-udevd-ker
   ln -sf /dev/null "/etc/systemd/system/$unit"
 done
 
+# Each reload of systemd would run them anew, to find no disk, no console and no encrypted volume.
+install -d /etc/systemd/system-generators
+for generator in bless-boot cryptsetup debug getty gpt-auto hibernate-resume integritysetup rc-local run ssh system-update tpm2 \
+  veritysetup; do
+  ln -s /dev/null "/etc/systemd/system-generators/systemd-$generator-generator"
+done
+
 # Redis wants more open files than a container's hard limit gives, and a user namespace of its own.
 for unit in redis-server redis-server@ redis-sentinel; do
   install -d "/etc/systemd/system/$unit.service.d"
