@@ -71,7 +71,9 @@ if [ -e /run/docker.pid ]; then
 fi
 section stacks; echo "$stacks"
 section environments
-$as_root grep -Es '^DB_(NAME|USER|HOST)=' /dev/null $(sed -n 's/^EnvironmentFile=//p' $units 2>/dev/null) \
+# A slot's unit is an instance of one file, which has %i in the place of its slot.
+$as_root grep -Es '^DB_(NAME|USER|HOST)=' /dev/null $(for unit in $units; do
+  slot=${unit##*@}; sed -n "s/%i/${slot%.service}/g; s/^EnvironmentFile=//p" "$unit" 2>/dev/null; done) \
   $(echo "$stacks" | sed -n 's/^[^ ]* \(.*\)/\1\/.env.docker/p')
 section silent
 for question in $silent; do echo "$question"; done

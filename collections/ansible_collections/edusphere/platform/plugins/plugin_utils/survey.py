@@ -263,7 +263,7 @@ def _units(lines: Sequence[str], databases: Mapping[str, Mapping[str, Any]]) -> 
         units.setdefault(PurePosixPath(path).name, {})[key] = value
     found = []
     for unit, values in units.items():
-        name = unit.rpartition("-backend@")[0]
+        name, _at, instance = unit.partition("-backend@")
         slot = re.fullmatch(SLOT, values.get("WorkingDirectory", ""))
         if name and slot:
             site = {
@@ -273,7 +273,8 @@ def _units(lines: Sequence[str], databases: Mapping[str, Mapping[str, Any]]) -> 
                 "edusphere_user": values.get("User", ""),
                 "edusphere_group": values.get("Group", ""),
             }
-            found.append({**site, **databases.get(values.get("EnvironmentFile", ""), {})})
+            environment = values.get("EnvironmentFile", "").replace("%i", instance.removesuffix(".service"))
+            found.append({**site, **databases.get(environment, {})})
     return found
 
 

@@ -168,7 +168,7 @@ def unit(slot: str, site: str = "learn", working_directory: str = "/srv/learn/sl
             f"{path}:User=teacher",
             f"{path}:Group=school",
             f"{path}:WorkingDirectory={working_directory}",
-            f"{path}:EnvironmentFile=/etc/{site}/slot-{slot}.env",
+            f"{path}:EnvironmentFile=/etc/{site}/slot-%i.env",
         ]
     )
 
@@ -321,7 +321,7 @@ def test_the_script_finds_sites(tmp_path: Path) -> None:
         "run/docker.pid": "",
         "var/lib/edusphere-platform/sites/known.json": '{"edusphere_name": "known", "edusphere_mode": "native"}\n',
         enabled: f"[Service]\nUser=learn\nGroup=learn\nWorkingDirectory=/srv/learn/slots/%i\n"
-        f"EnvironmentFile={tmp_path}/slot-a.env\n",
+        f"EnvironmentFile={tmp_path}/slot-%i.env\n",
         enabled.replace(
             "multi-user.target.wants/learn", "killed"
         ): "[Service]\nWorkingDirectory=/srv/killed/slots/%i\n",
