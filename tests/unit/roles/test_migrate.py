@@ -26,7 +26,9 @@ def judge(place: Path, accept: list[str]) -> subprocess.CompletedProcess[str]:
     """The tasks between the plan and its application."""
     tasks = yaml.safe_load((ROOT / "roles/backend/tasks/migrate.yml").read_text())
     names = [task["name"] for task in tasks]
-    assert names.index("Show the plan") < names.index(JUDGED[0]) < names.index(JUDGED[1]) < names.index("Apply the plan")
+    assert (
+        names.index("Show the plan") < names.index(JUDGED[0]) < names.index(JUDGED[1]) < names.index("Apply the plan")
+    )
     safety = {"migrations": [migration("0007_drop_slug", False), migration("0008_add_note", True)]}
     play = {
         "hosts": "app",
