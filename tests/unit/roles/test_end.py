@@ -99,6 +99,30 @@ def test_the_outcome(tmp_path: Path, fails: str, switched: str, outcome: str) ->
     assert said == (switched not in ("", fails)), ended.stdout
 
 
+@pytest.mark.parametrize(("mends", "lines"), [("edge-1", ["done"]), ("", [])])
+def test_a_run_that_switches_nothing(tmp_path: Path, mends: str, lines: list[str]) -> None:
+    """It leaves a line where it has changed something all the same, as one that completes a killed run does."""
+    mend = {
+        "ansible.builtin.copy": {"content": "mended", "dest": f"{tmp_path}/mended", "mode": "0644"},
+        "when": f"inventory_hostname == '{mends}'",
+    }
+    work = {"name": "Work", "hosts": "all", "gather_facts": False, "tasks": [mend]}
+    ended = run(tmp_path, "deploy", [work], HOSTS)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert outcomes(tmp_path) == lines, ended.stdout
+
+
+@pytest.mark.parametrize("tier", ["Database", "Edge"])
+def test_a_tier_that_fails(tmp_path: Path, tier: str) -> None:
+    """On its last host, after which no play comes to the run's end: it is in the history, and lets others in."""
+    play = part("playbooks/site.yml", tier)
+    play["hosts"] = "all"
+    play["tasks"][0]["block"] = [failing("vm")]
+    ended = run(tmp_path, "deploy", [play], ALONE)
+    assert ended.returncode != 0
+    assert outcomes(tmp_path) == ["failed"], ended.stdout
+
+
 @pytest.mark.parametrize(
     ("fails", "groups"),
     [
@@ -136,7 +160,7 @@ def test_a_refused_rollback(tmp_path: Path, kept: list[dict[str, str]], words: s
     """It says once what could be chosen, and is no line in the history."""
     records = tmp_path / "records"
     records.mkdir()
-    (records / "live.fact").write_text(json.dumps(KEPT[0]))
+    (records / "live.fact").write_text(json.dumps(KEPT[0] | {"slot": "a"}))
     (records / "releases.fact").write_text(json.dumps(kept))
     ended = run(tmp_path, "rollback", [part("playbooks/rollback.yml", "Choice")], ALONE, edusphere_rollback_to="v9")
     assert ended.returncode != 0

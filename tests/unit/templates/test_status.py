@@ -25,6 +25,10 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         host: {
             "__status_django": {"migrations": {"default": {"pending": pending, "missing": missing}}},
             # As df has it, or as it is killed.
+            "__status_remembered": {"differences": ["live.fact is empty"] if host == "behind" else []},
+            "__status_shared": {
+                "stdout_lines": {"ahead": ["/m/a.png", "/m/b.png"], "silent": ["@@ more"]}.get(host, []),
+            },
             "__status_disk": {"stdout_lines": [] if host == "silent" else ["Use% Avail", " 7% 80G"]},
         }
         for host, (pending, missing, _words) in HOSTS.items()
@@ -47,3 +51,9 @@ def test_a_row(rows: dict[str, str], host: str) -> None:
     row = json.loads(rows[host])
     assert (row[2], row[3], row[6]) == ("v1-abc", "2026-11-27 16:20:05 UTC", HOSTS[host][2])
     assert row[7] == ("no answer from /srv/edusphere" if host == "silent" else "7% used, 80G free")
+    words = {
+        "ahead": "2 that the backend or nginx cannot use, such as /m/a.png",
+        "silent": "all usable (not all were looked at)",
+    }
+    assert row[9] == words.get(host, "all usable")
+    assert row[10] == ("live.fact is empty" if host == "behind" else "whole")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ansible.plugins.action import ActionBase
+from ansible_collections.edusphere.platform.plugins.plugin_utils.run_changes import CHANGED
 
 
 class Process(NamedTuple):
@@ -84,4 +85,7 @@ class ActionModule(ActionBase):
         return result
 
     def _ask(self, run: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
-        return dict(self._execute_module(module_args={**self._task.args, "run": run}, task_vars=task_vars))
+        arguments = {**self._task.args, "run": run}
+        if CHANGED and arguments.get("outcome") == "unchanged":
+            arguments["outcome"] = arguments.get("outcome_of_changes", "unchanged")
+        return dict(self._execute_module(module_args=arguments, task_vars=task_vars))

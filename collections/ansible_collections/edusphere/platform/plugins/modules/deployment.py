@@ -56,6 +56,12 @@ options:
       - V(unchanged) leaves no line.
     type: str
     default: unchanged
+  outcome_of_changes:
+    description:
+      - What takes the place of O(outcome=unchanged) where a task of this run has changed something, by the callback
+        C(edusphere.platform.run_changes).
+    type: str
+    default: unchanged
   break_lock:
     description: The short name of a lock that is to be broken, as the refusal tells it.
     type: str
@@ -124,6 +130,12 @@ from ansible.module_utils.basic import AnsibleModule
 KEPT = ("who", "what", "version", "since")
 
 
+def set_aside(path: Path) -> None:
+    """Rename a directory that somebody has made in the place of a file."""
+    if path.is_dir() and not path.is_symlink():
+        path.rename(path.with_name("%s.damaged-%d" % (path.name, time.time())))
+
+
 class Records:
     """The lock and the history of one site. Only one process at a time has them open."""
 
@@ -133,41 +145,60 @@ class Records:
         self.guard: t.Optional[t.IO[str]] = None
         if writes:
             directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+            set_aside(directory / "lock")
             self.guard = (directory / "lock").open("w", encoding="utf-8")
             fcntl.flock(self.guard, fcntl.LOCK_EX)
 
     def lock(self) -> t.Dict[str, t.Any]:
         """Who holds the lock; empty when nobody does, or when what is there can't be read."""
         try:
-            return dict(json.loads(self.lock_path.read_text(encoding="utf-8")))
+            lock = json.loads(self.lock_path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
+        if not isinstance(lock, dict) or not all(isinstance(lock.get(key), str) for key in ("id", "who")):
+            return {}
+        if not all(isinstance(lock.get(key), (int, float)) for key in ("since", "renewed")):
+            return {}
+        # Where its run was started is what the control node knows it by.
+        place = lock.get("place")
+        known = isinstance(place, dict) and isinstance(place.get("pid"), int)
+        return {"what": "", "version": "", **lock, "place": place if known else {}}
 
     def take(self, lock: t.Mapping[str, t.Any]) -> None:
+        set_aside(self.lock_path)
         new = self.lock_path.with_name("lock.json.new")
         new.write_text(json.dumps(lock) + "\n", encoding="utf-8")
         new.replace(self.lock_path)
 
     def free(self) -> None:
+        set_aside(self.lock_path)
         self.lock_path.unlink(missing_ok=True)
 
     def add(self, lock: t.Mapping[str, t.Any], until: float, outcome: str) -> None:
         """A line about the run that held the lock."""
         line = {**{key: lock.get(key, "") for key in KEPT}, "seconds": round(until - lock["since"], 1)}
+        set_aside(self.history_path)
+        torn = self.history_path.exists() and not self.history_path.read_bytes().endswith(b"\n")
         with self.history_path.open("a", encoding="utf-8") as history:
+            # After a line that was cut off, a line of its own.
+            history.write("\n" if torn and self.history_path.stat().st_size else "")
             history.write(json.dumps({**line, "outcome": outcome}) + "\n")
             history.flush()
             os.fsync(history.fileno())
 
     def history(self, lines: int) -> t.List[t.Dict[str, t.Any]]:
         found = []
-        if self.history_path.exists():
-            for line in self.history_path.read_text(encoding="utf-8").splitlines()[-lines:]:
+        if self.history_path.is_file():
+            for line in self.history_path.read_text(encoding="utf-8", errors="replace").splitlines():
                 try:
-                    found.append(json.loads(line))
+                    read = json.loads(line)
                 except ValueError:
                     continue  # The machine lost its power while it was written.
-        return found
+                if isinstance(read, dict) and all(
+                    isinstance(read.get(key), (int, float)) for key in ("since", "seconds")
+                ):
+                    found.append({**dict.fromkeys((*KEPT, "outcome"), ""), **read})
+        return found[-lines:]
 
 
 def refusal(lock: t.Mapping[str, t.Any], now: float) -> str:
@@ -225,6 +256,7 @@ def main() -> None:
             "what": {"type": "str", "default": ""},
             "version": {"type": "str", "default": ""},
             "outcome": {"type": "str", "default": "unchanged"},
+            "outcome_of_changes": {"type": "str", "default": "unchanged"},
             "break_lock": {"type": "str", "default": ""},
             "lease": {"type": "int", "default": 120},
             "lines": {"type": "int", "default": 5},

@@ -264,15 +264,24 @@ def stop(module: AnsibleModule, systemctl: Systemctl, unit: Unit) -> Outcome:
     """Have nothing of the unit run."""
     if unit.active_state in ("inactive", "failed"):
         reason = "it is not running" if unit.exists else "there is no such unit"
-        return Outcome("none", reason, unit)
+        return Outcome("none", reason, unit if module.check_mode else forget_failure(systemctl, unit))
     reason = "it is wanted stopped"
     if module.check_mode:
         return Outcome("stopped", reason, unit)
     if unit.running and module.params["drain_time"] > 0:
         empty(module, systemctl, unit)
     systemctl.do("stop", unit.name)
+    after = forget_failure(systemctl, systemctl.show(unit.name))
     Path(record_path(unit.name)).unlink(missing_ok=True)
-    return Outcome("stopped", reason, systemctl.show(unit.name))
+    return Outcome("stopped", reason, after)
+
+
+def forget_failure(systemctl: Systemctl, unit: Unit) -> Unit:
+    """Have a unit that is wanted stopped be inactive, whichever way its processes have ended; no change of the host."""
+    if unit.active_state != "failed":
+        return unit
+    systemctl.do("reset-failed", unit.name)
+    return systemctl.show(unit.name)
 
 
 def empty(module: AnsibleModule, systemctl: Systemctl, unit: Unit) -> None:

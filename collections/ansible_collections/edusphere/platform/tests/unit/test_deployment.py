@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.edusphere.platform.plugins.modules.deployment import Records
 from own_collections import ROOT
 
 PLAY = """
@@ -176,3 +177,53 @@ def test_of_another_control_node_only_time_tells(site: Site) -> None:
     assert "last heard of 30 minutes ago" in " ".join(said.split())
     assert site.run("v2", lease=20)[0] == 0
     assert site.history() == [("v1", "done"), ("v9", "did not end"), ("v2", "done")]
+
+
+WHOLE = {"id": "0123abcd", "who": "ada@build", "what": "deploy", "version": "v9", "since": 1.0, "renewed": 2.0}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", '{"id": "0123', "nothing", "5", '"text"', "[1]", "{}", "null"),
+        json.dumps(WHOLE | {"since": "yesterday"}),
+        json.dumps(WHOLE | {"id": 5}),
+        None,
+    ],
+)
+def test_a_damaged_lock_is_none(tmp_path: Path, text: str | None) -> None:
+    """Also a directory in its place (None). Whoever comes next takes the lock."""
+    path = tmp_path / "lock.json"
+    if text is None:
+        path.mkdir()
+    else:
+        path.write_text(text)
+    records = Records(tmp_path, writes=True)
+    assert records.lock() == {}
+    records.take(WHOLE)
+    assert records.lock() == WHOLE | {"place": {}}
+    records.free()
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("place", ["text", {"pid": "x"}, None])
+def test_a_lock_of_an_unknown_place(tmp_path: Path, place: object) -> None:
+    """Only time tells, and no traceback."""
+    (tmp_path / "lock.json").write_text(json.dumps(WHOLE | {"place": place}))
+    assert Records(tmp_path, writes=False).lock()["place"] == {}
+
+
+def test_a_damaged_history(tmp_path: Path) -> None:
+    """Whole lines are shown, and the next one is a line of its own."""
+    line = {"who": "ada", "what": "deploy", "version": "v1", "since": 1.0, "seconds": 2.0, "outcome": "done"}
+    path = tmp_path / "history.jsonl"
+    path.write_bytes(json.dumps(line).encode() + b'\n5\n"x"\n{}\n\xff\n{"who": "ada", "si')
+    records = Records(tmp_path, writes=True)
+    assert records.history(5) == [line]
+    records.add(WHOLE, 5.0, "failed")
+    assert [each["outcome"] for each in records.history(5)] == ["done", "failed"]
+    path.unlink()
+    path.mkdir()
+    assert records.history(5) == []
+    records.add(WHOLE, 5.0, "done")
+    assert [each["outcome"] for each in records.history(5)] == ["done"]

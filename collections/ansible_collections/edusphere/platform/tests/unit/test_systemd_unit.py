@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from ansible_collections.edusphere.platform.plugins.module_utils import read_files
 from ansible_collections.edusphere.platform.plugins.module_utils import systemd_unit as su
 from ansible_collections.edusphere.platform.plugins.module_utils.read_files import Files
+from ansible_collections.edusphere.platform.plugins.modules import systemd_unit as module
 
 STARTED = 1_000_000.0
 
@@ -239,3 +242,47 @@ def test_records_survive_and_wrong_ones_do_not(tmp_path: Path) -> None:
         path.write_text(text)
         assert su.load_record(str(path)) is None
     assert su.load_record(str(tmp_path / "missing")) is None
+
+
+class Stopping:
+    """A systemd whose unit has the next of these states whenever it is told something."""
+
+    def __init__(self, *states: str) -> None:
+        self.states = list(states)
+        self.told: list[str] = []
+
+    def do(self, verb: str, _name: str) -> None:
+        self.told.append(verb)
+        self.states.pop(0)
+
+    def show(self, _name: str) -> su.Unit:
+        return unit(active_state=self.states[0])
+
+
+@pytest.mark.parametrize(
+    ("check_mode", "states", "told", "action"),
+    [
+        (False, ["active", "inactive"], ["stop"], "stopped"),
+        # Its processes were killed, by an operator or at the end of their time.
+        (False, ["active", "failed", "inactive"], ["stop", "reset-failed"], "stopped"),
+        # In a run that was killed; now it is nothing that anybody has to look into.
+        (False, ["failed", "inactive"], ["reset-failed"], "none"),
+        (True, ["failed"], [], "none"),
+        (False, ["inactive"], [], "none"),
+    ],
+)
+def test_what_is_wanted_stopped_is_inactive(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    check_mode: bool,
+    states: list[str],
+    told: list[str],
+    action: str,
+) -> None:
+    """However its processes have ended."""
+    monkeypatch.setattr(module, "record_path", lambda name: str(tmp_path / name))
+    systemd: Any = Stopping(*states)
+    asked: Any = SimpleNamespace(check_mode=check_mode, params={"drain_time": 0})
+    outcome = module.stop(asked, systemd, systemd.show("web"))
+    assert (outcome.action, systemd.told) == (action, told)
+    assert outcome.unit.active_state == states[-1]
