@@ -167,6 +167,7 @@ def _settings(site: Site, settings: Mapping[str, Any]) -> Iterator[str]:
     yield from _secrets(settings)
     yield from _application(settings)
     if site.groups.get("database"):
+        yield from _database_user(settings)
         yield from _database_image(settings)
     yield from _commands(settings)
     yield from _processes(settings)
@@ -267,6 +268,15 @@ def _application(settings: Mapping[str, Any]) -> Iterator[str]:
         if name in settings and not str(settings[name]).startswith("/"):
             yield f"{name}: {settings[name]!r} must start with a slash"
     yield from package_manager.setting_problems(settings.get("edusphere_app_package_manager_version", ""))
+
+
+def _database_user(settings: Mapping[str, Any]) -> Iterator[str]:
+    """A user of the site's own server that the application can't be without being its superuser."""
+    if settings.get("edusphere_database_user") == "postgres":
+        yield (
+            "edusphere_database_user: 'postgres' is the superuser of the site's own database server; "
+            "name another role, which a deployment makes the database's owner"
+        )
 
 
 def _database_image(settings: Mapping[str, Any]) -> Iterator[str]:

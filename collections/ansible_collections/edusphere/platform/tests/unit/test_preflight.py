@@ -564,6 +564,15 @@ def test_an_image_fits_the_data_that_is_there(settings: dict[str, Any], image: s
     assert problems(dataclasses.replace(site, groups={**site.groups, "database": []})) == []
 
 
+@pytest.mark.parametrize("mode", ["native", "compose"])
+def test_the_application_is_not_the_superuser(settings: dict[str, Any], mode: str) -> None:
+    user = {**settings, "edusphere_mode": mode, "edusphere_database_user": "postgres"}
+    assert only(one(user)).startswith("edusphere_database_user: 'postgres' is the superuser of the site's own")
+    # A managed service has its own idea of that name.
+    site = one({**user, "edusphere_database_host": "database.example.org"})
+    assert problems(dataclasses.replace(site, groups={**site.groups, "database": []})) == []
+
+
 @pytest.mark.parametrize("databases", [{}, {"edusphere": "0a1b2c3d4e5f"}, {"wiki": "postgres:12"}])
 def test_an_image_for_a_new_volume_or_for_one_of_unknown_data(
     settings: dict[str, Any], databases: dict[str, str]
