@@ -44,7 +44,6 @@ def stack(tmp_path: Path) -> Any:
         edusphere_mode="compose",
         edusphere_environment="development",
         edusphere_app_processes=[{"name": "worker", "command": ["python", "worker.py"]}],
-        compose_pids_limit=1000,
         ansible_facts={"processor_vcpus": 2, "memtotal_mb": 1000},
     )
     return yaml.safe_load(written["vm"])
@@ -52,7 +51,7 @@ def stack(tmp_path: Path) -> Any:
 
 def test_every_container_has_a_limit_of_processes(stack: Any) -> None:
     limits = {name: service["pids_limit"] for name, service in stack["services"].items()}
-    assert limits == dict.fromkeys(("postgres", "redis", "backend", "worker", "frontend", "nginx"), 1000)
+    assert limits == dict.fromkeys(("postgres", "redis", "backend", "worker", "frontend", "nginx"), 4096)
 
 
 def test_what_nginx_serves_from_is_written_by_who_publishes_alone(stack: Any) -> None:
@@ -61,7 +60,9 @@ def test_what_nginx_serves_from_is_written_by_who_publishes_alone(stack: Any) ->
         assert "staticfiles:/srv/releases:${PUBLISHED_ACCESS:-ro}" in stack["services"][name]["volumes"]
     assert "staticfiles:/srv/releases:ro" in stack["services"]["nginx"]["volumes"]
     publishing = {
-        path.name for path in (ROOT / "roles/backend/tasks/compose").glob("*.yml") if "__backend_publishing" in path.read_text()
+        path.name
+        for path in (ROOT / "roles/backend/tasks/compose").glob("*.yml")
+        if "__backend_publishing" in path.read_text()
     }
     assert publishing == {"prepare.yml", "complete.yml"}
 

