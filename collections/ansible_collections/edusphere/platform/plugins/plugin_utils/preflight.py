@@ -763,8 +763,6 @@ def _host(site: Site, host: Host) -> Iterator[str]:
     yield from _silence(site, survey, host)
     yield from _system(survey, host)
     yield from _compose(survey, host)
-    if host.name in site.groups.get("database", []):
-        yield from _database_volume(survey, host)
     written = set(places.on_host(host.settings))
     for problem in places.on_host(host.settings, survey.real):
         if problem not in written:
@@ -818,20 +816,6 @@ def _system(survey: Survey, host: Host) -> Iterator[str]:
         )
     if not survey.address and "edusphere_private_address" not in host.settings:
         yield f"host {host.name}: has no default IPv4 route; set edusphere_private_address for it"
-
-
-def _database_volume(survey: Survey, host: Host) -> Iterator[str]:
-    """A volume with the data of another major version of PostgreSQL, which the wanted image can't read."""
-    name, image = host.settings.get("edusphere_name"), host.settings.get("edusphere_image_postgres")
-    if host.settings.get("edusphere_mode") != "compose" or not name or not image:
-        return
-    before, wanted = (postgres_image.major(found) for found in (survey.databases.get(name, ""), image))
-    if before and wanted and before != wanted:
-        yield (
-            f"host {host.name}: volume {name}_postgres_data has data of PostgreSQL {before}, which {image} can't read; "
-            f"set edusphere_image_postgres to an image of {before}. To go to {wanted}, dump the database, remove stack "
-            "and volume, deploy, and restore the dump"
-        )
 
 
 # Questions whose answers only refine a check. Without one of the others, checks would pass or fail for no reason.

@@ -549,8 +549,8 @@ def test_a_storage_that_does_not_answer(settings: dict[str, Any], mount: str, re
     [
         ("postgres:17", ""),
         ("postgres:17.9-alpine", ""),
-        ("postgres:16", "volume edusphere_postgres_data has data of PostgreSQL 17, which postgres:16 can't read"),
-        ("postgres:18", "volume edusphere_postgres_data has data of PostgreSQL 17, which postgres:18 can't read"),
+        ("postgres:16", "edusphere_image_postgres: is 'postgres:16', and the site was deployed with 'postgres:17.2'. "),
+        ("postgres:18", "edusphere_image_postgres: is 'postgres:18', and the site was deployed with 'postgres:17.2'. "),
         ("postgres:latest", "edusphere_image_postgres: 'postgres:latest' does not say which PostgreSQL it has"),
     ],
 )
