@@ -37,6 +37,7 @@ def test_no_more_rights_than_it_needs(containers: dict[str, dict[str, Any]], ser
     assert host["ReadonlyRootfs"]
     assert (host["CapDrop"], host["CapAdd"]) == (["ALL"], None)
     assert host["SecurityOpt"] == ["no-new-privileges:true"]
+    assert host["PidsLimit"] == 4096
     assert host["RestartPolicy"]["Name"] == "unless-stopped"
     assert host["LogConfig"]["Config"] == {"max-size": "20m", "max-file": "5"}
     assert container["State"]["Health"]["Status"] == "healthy"
@@ -56,6 +57,13 @@ def test_its_processes_are_not_root_and_have_no_capability(vm: Host, stack: Stac
         assert status["Uid"].split() == [USERS[service].partition(":")[0]] * 4
         assert int(status["CapEff"], 16) | int(status["CapBnd"], 16) == 0
         assert status["NoNewPrivs"] == "1"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_its_processes_have_a_limit(vm: Host, stack: Stack, service: str) -> None:
+    """As the kernel says it, in either version of control groups."""
+    files = "/sys/fs/cgroup/pids.max /sys/fs/cgroup/pids/pids.max"
+    assert vm.run("docker exec %s sh -c %s", stack.container(service), f"cat {files}").stdout.split() == ["4096"]
 
 
 def test_only_nginx_is_published(containers: dict[str, dict[str, Any]]) -> None:
@@ -90,12 +98,36 @@ def test_the_data_network_leads_nowhere(vm: Host, stack: Stack, vm_address: str)
 
 def test_the_service_may_write_its_volumes_and_nothing_else(vm: Host, stack: Stack) -> None:
     backend = stack.container("backend")
-    for place in ("/app/media", "/app/logs", "/tmp", "/srv/releases"):  # noqa: S108 # in the container
+    for place in ("/app/media", "/app/logs", "/tmp"):  # noqa: S108 # in the container
         assert vm.run("docker exec %s sh -c %s", backend, f"touch {place}/.probe && rm {place}/.probe").succeeded, place
-    for place in ("/app", "/app/backend", "/opt/venv", "/etc", "/srv"):
+    # What visitors are served is the deployment's, also for processes beside the backend and what is run by hand.
+    for place in ("/app", "/app/backend", "/app/staticfiles", "/opt/venv", "/etc", "/srv", "/srv/releases"):
         assert vm.run("docker exec %s touch %s", backend, f"{place}/.probe").failed, place
     for place in ("/srv/releases", "/srv/shared/media", "/etc/nginx/site"):
         assert vm.run("docker exec %s touch %s", stack.container("nginx"), f"{place}/.probe").failed, place
+
+
+def test_the_application_has_a_database_and_no_more(stack: Stack) -> None:
+    """As natively: its role is no superuser, which could read and run whatever the server's account can."""
+    ask = ("psql", "--no-psqlrc", "--tuples-only", "--no-align", "--dbname", "coredb", "--username")
+    rights = (
+        "SELECT rolsuper, rolcreatedb, rolcreaterole, rolreplication, rolbypassrls, rolcanlogin"
+        " FROM pg_roles WHERE rolname = 'db_user'"
+    )
+    answers = {
+        rights: "f|f|f|f|f|t",
+        "SELECT rolname FROM pg_roles WHERE rolsuper": "postgres",
+        "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'coredb'": "db_user",
+        "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'": "db_user",
+        "SELECT has_database_privilege('public', 'coredb', 'CONNECT')": "f",
+    }
+    found = {question: stack.ask(*ask, "postgres", "--command", question).stdout.strip() for question in answers}
+    assert found == answers
+    assert "permission denied" in stack.ask(*ask, "db_user", "--command", "COPY (SELECT 1) TO PROGRAM 'true'").stderr
+    over_tcp = ("psql", "--host", "postgres", "--command", "SELECT 1", "--username")
+    assert stack.ask(*over_tcp, "db_user", "--dbname", "coredb").succeeded
+    for user, database in (("postgres", "coredb"), ("db_user", "postgres")):
+        assert "no pg_hba.conf entry" in stack.ask(*over_tcp, user, "--dbname", database).stderr
 
 
 def test_the_environment_arrives_byte_for_byte(stack: Stack, secrets: dict[str, str]) -> None:
@@ -121,7 +153,7 @@ def test_each_has_the_secrets_that_it_needs(containers: dict[str, dict[str, Any]
     [
         ("", 0, 0o700),
         ("/.env.docker", 0, 0o600),
-        ("/postgres/password", 999, 0o400),
+        ("/postgres/superuser-password", 999, 0o400),
         ("/redis/redis.conf", 999, 0o400),
         ("/compose.yaml", 0, 0o644),
         ("/nginx/nginx.conf", 0, 0o644),

@@ -1,7 +1,8 @@
-"""What bootstrap does where another program holds a lock of apt's: the real apt, with directories of its own."""
+"""What runs do where another program holds a lock of apt's: the real apt, with directories of its own."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -24,6 +25,9 @@ time.sleep({})
 LOCKS = ["lists/lock", "cache/archives/lock"]
 
 pytestmark = pytest.mark.skipif(not shutil.which("apt-get") or os.geteuid() != 0, reason="for root on Debian")
+bindings = pytest.mark.skipif(
+    not Path("/usr/lib/python3/dist-packages/apt/__init__.py").exists(), reason="needs python3-apt"
+)
 
 
 @pytest.fixture
@@ -104,6 +108,66 @@ def test_other_failures_are_told_at_once(place: Path) -> None:
     assert done.returncode == 100
     assert "Unable to locate package no-such-package" in done.stderr
     assert "waited" not in done.stderr
+
+
+def by_module(place: Path, seconds: int, package: str, **options: object) -> tuple[int, str]:
+    """Install as the other roles do, by the bindings of the distribution's Python."""
+    arguments = {"name": package, "lock_timeout": seconds, **options}
+    play = {
+        "hosts": "all",
+        "connection": "local",
+        "gather_facts": False,
+        "environment": {"APT_CONFIG": str(place / "apt.conf")},
+        "vars": {"ansible_python_interpreter": "/usr/bin/python3"},
+        "tasks": [{"edusphere.platform.packages": arguments}],
+    }
+    (place / "play.json").write_text(json.dumps([play]))
+    done = subprocess.run(
+        ["ansible-playbook", "--inventory=machine,", place / "play.json"],
+        env=os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, " ".join((done.stdout + done.stderr).split())
+
+
+# Which lock, and what is asked for.
+BY_MODULE = [("lists/lock", {"update_cache": True}), ("cache/archives/lock", {})]
+
+
+@bindings
+@pytest.mark.parametrize(("lock", "options"), BY_MODULE)
+def test_roles_wait_for_a_lock(place: Path, lock: str, options: dict[str, object]) -> None:
+    assert install(place, 0).returncode == 0
+    (place / "cache/archives/small_1_all.deb").unlink()
+    with held(place / lock, 5):
+        code, said = by_module(place, 60, "small", **options)
+    assert code == 0, said
+    assert (place / "cache/archives/small_1_all.deb").exists()
+
+
+@bindings
+@pytest.mark.parametrize(("lock", "options"), BY_MODULE)
+def test_roles_say_who_is_waited_for(place: Path, lock: str, options: dict[str, object]) -> None:
+    assert install(place, 0).returncode == 0
+    with held(place / lock, 60) as holder:
+        code, said = by_module(place, 3, "small", **options)
+    assert code == 2
+    assert f"for 3 s: Could not get lock {place}/{lock}. It is held by process {holder} (python3)" in said
+    assert "edusphere_apt_lock_timeout" in said
+
+
+@bindings
+def test_roles_tell_other_failures_at_once(place: Path) -> None:
+    code, said = by_module(place, 600, "no-such-package")
+    assert code == 2
+    assert "No package matching 'no-such-package' is available" in said
+
+
+def test_every_role_waits() -> None:
+    found = [path.name for path in ROOT.glob("roles/*/tasks/**/*.yml") if "ansible.builtin.apt:" in path.read_text()]
+    assert found == []
 
 
 def test_the_same_time_as_in_the_settings() -> None:

@@ -84,7 +84,7 @@ def test_no_link_is_followed(server: WebServer, path: str) -> None:
 
 
 def test_a_link_in_the_place_of_a_directory_that_is_served(server: WebServer) -> None:
-    """In Compose mode the backend can write to all that is published."""
+    """In Compose mode an application's own code publishes its files."""
     elsewhere = server.releases.parent / "elsewhere"
     for name in ("staticfiles/c.0123456789ab.css", "frontend/dist/assets/c-Ab12Cd34.js"):
         server.write(name, release=PREVIOUS)

