@@ -31,8 +31,10 @@ from ansible_collections.edusphere.platform.plugins.module_utils.archive import 
 )
 from ansible_collections.edusphere.platform.plugins.plugin_utils import (
     accounts,
+    neighbours,
     orphans,
     package_manager,
+    packet_filter,
     pinned,
     places,
     postgres_image,
@@ -43,6 +45,9 @@ GROUPS = ("edge", "app", "database", "cache")
 
 TESTED_SYSTEMS = {("debian", "12"), ("debian", "13")}
 UNTESTED_SYSTEMS = {("ubuntu", "22.04"), ("ubuntu", "24.04")}
+# Those whose own nginx or Redis is older than what the configurations need: ssl_reject_handshake came with nginx
+# 1.19.4, "bind … -::1" with Redis 6.2. Ubuntu 22.04 has 1.18 and 6.0. Containers bring theirs along.
+TOO_OLD_SYSTEMS = {("ubuntu", "22.04")}
 
 # The shortest SECRET_KEY that passes Django's own deployment check (security.W009), which is content with five
 # different characters.
@@ -771,6 +776,9 @@ def _host(site: Site, host: Host) -> Iterator[str]:
     if builds or host.name in site.groups.get("app", []):
         for problem in accounts.on_host(host.settings, survey, builds):
             yield f"host {host.name}: {problem}"
+    groups = [group for group in GROUPS if host.name in site.groups.get(group, [])]
+    for problem in neighbours.problems(host.settings, survey, groups):
+        yield f"host {host.name}: {problem}"
     if survey.memory_mb < site.minimum_memory_mb:
         yield f"host {host.name}: has {survey.memory_mb} MiB of memory and needs {site.minimum_memory_mb}"
     for path in _large_directories(site, host):
@@ -793,7 +801,8 @@ def _host(site: Site, host: Host) -> Iterator[str]:
 
 def _is_ours(process: str, user: str, programs: set[str], settings: Mapping[str, Any]) -> bool:
     if process:
-        return process in programs
+        # That of another site's dev server is the same.
+        return process in programs and (bool(programs & SOCKET_USERS.keys()) or user == settings.get("edusphere_user"))
     own = {str(settings.get("edusphere_user"))}
     return any(user in SOCKET_USERS.get(program, own) for program in programs)
 
@@ -803,7 +812,13 @@ def _system(survey: Survey, host: Host) -> Iterator[str]:
     if system not in TESTED_SYSTEMS | UNTESTED_SYSTEMS:
         yield (
             f"host {host.name}: runs {survey.os.get('PRETTY_NAME') or 'an unknown system'}; "
-            "install Debian 12 or 13 (Ubuntu 22.04 and 24.04 are accepted)"
+            "install Debian 12 or 13 (Ubuntu 24.04, and in Compose mode 22.04, are accepted)"
+        )
+    elif system in TOO_OLD_SYSTEMS and host.settings.get("edusphere_mode") != "compose":
+        yield (
+            f"host {host.name}: runs {survey.os.get('PRETTY_NAME')}, whose nginx 1.18 and Redis 6.0 can't read the "
+            "site's configuration; install Debian 12 or 13 or upgrade to Ubuntu 24.04, or set edusphere_mode to "
+            "'compose'"
         )
     if not survey.systemd:
         yield f"host {host.name}: was not booted with systemd"
@@ -819,7 +834,19 @@ def _system(survey: Survey, host: Host) -> Iterator[str]:
 
 
 # Questions whose answers only refine a check. Without one of the others, checks would pass or fail for no reason.
-TOLERABLE = ("links", "python3", "processes", "compose", "compose_package", "databases")
+TOLERABLE = (
+    "links",
+    "python3",
+    "processes",
+    "compose",
+    "compose_package",
+    "databases",
+    "nginx",
+    "redis",
+    "clusters",
+    "published",
+    "filter",
+)
 # What each question of the survey asks, and how.
 QUESTIONS = {
     "user": "who it is logged in as (id -un)",
@@ -838,6 +865,11 @@ QUESTIONS = {
     "compose": "its Compose (docker compose version)",
     "compose_package": "its packages (dpkg-query)",
     "databases": "its containers (docker ps)",
+    "nginx": "what nginx serves (/etc/nginx/sites-enabled)",
+    "redis": "its Redis (/etc/redis)",
+    "clusters": "its PostgreSQL clusters (pg_lsclusters)",
+    "published": "the ports of its containers (docker ps)",
+    "filter": "its packet filter (nft list ruleset)",
 }
 
 
@@ -864,13 +896,20 @@ def _silent_places(site: Site, survey: Survey, host: Host) -> list[str]:
 
 
 def _compose(survey: Survey, host: Host) -> Iterator[str]:
-    """Debian's package docker-compose may be Compose v1, and keeps the package of that name that is v2 away."""
+    """The package docker-compose may be Compose v1, and keeps the package of that name that is v2 away."""
     if (
-        host.settings.get("edusphere_mode") == "compose"
-        and not survey.compose
-        and survey.compose_package.startswith("1.")
-        and host.settings.get("docker_source", "debian") == "debian"
+        host.settings.get("edusphere_mode") != "compose"
+        or survey.compose
+        or host.settings.get("docker_source", "debian") != "debian"
     ):
+        return
+    if survey.os.get("ID") == "ubuntu":
+        yield (
+            f"host {host.name}: `docker compose` does not work, and {survey.os.get('PRETTY_NAME')} lacks "
+            "Debian's packages of it (docker-cli; docker-compose is version 1); set docker_source to 'docker', or "
+            "install an engine and Compose v2 yourself"
+        )
+    elif survey.compose_package.startswith("1."):
         yield (
             f"host {host.name}: has Compose v1 (package docker-compose {survey.compose_package}), and `docker compose` "
             "does not work; remove it with apt-get remove docker-compose, or set docker_source to 'docker'"
@@ -915,6 +954,26 @@ def _between_hosts(site: Site) -> Iterator[str]:
         yield f"group app: a release is built once, so all app hosts and the builder must be of one system ({listing})"
 
 
+def _shut(site: Site, host: Host, survey: Survey) -> Iterator[str]:
+    """Ports that others ask at, and that the host's own packet filter shuts. In Compose mode they pass it by."""
+    clients = {"edusphere_front_port": "edge", "edusphere_database_port": "app", "edusphere_redis_port": "app"}
+    if host.settings.get("edusphere_mode") == "compose":
+        return
+    for name, port, _programs in services(site, host):
+        public = name in ("edusphere_http_port", "edusphere_https_port")
+        others = [client for client in site.groups.get(clients.get(name, ""), []) if client != host.name]
+        opened: set[str] = set()
+        for chain in packet_filter.dropping(survey.filter) if public or others else ():
+            # ufw has a table for each IP, and one command.
+            if chain.shuts(port) and chain.opens(port) not in opened:
+                opened.add(chain.opens(port))
+                who = "visitors ask" if public else f"{', '.join(others)} must ask"
+                yield (
+                    f"host {host.name}: its packet filter (table {chain.table}) drops what comes to port {port}, where "
+                    f"{who} ({name}); open it with {chain.opens(port)}, and in the filter's own file"
+                )
+
+
 def _exposures(settings: Mapping[str, Any]) -> Iterator[str]:
     """What a site that people are to use should not stay with."""
     domain = str(settings.get("edusphere_domain", ""))
@@ -939,6 +998,10 @@ def _notices(site: Site) -> Iterator[str]:
         if host.survey and (host.survey.os.get("ID", ""), host.survey.os.get("VERSION_ID", "")) in UNTESTED_SYSTEMS:
             yield f"host {host.name}: runs {host.survey.os.get('PRETTY_NAME')}, on which this is not tested"
         if host.survey:
+            groups = [group for group in GROUPS if host.name in site.groups.get(group, [])]
+            for notice in neighbours.notices(host.settings, host.survey, groups):
+                yield f"host {host.name}: {notice}"
+            yield from _shut(site, host, host.survey)
             silent = [QUESTIONS[question] for question in host.survey.silent if question in TOLERABLE]
             places_of_site = _silent_places(site, host.survey, host)
             silent += [f"the storage at {mount}" for mount in host.survey.silent_mounts if mount not in places_of_site]
