@@ -15,8 +15,8 @@ from testinfra.host import Host
 # nginx worker with a reload, and PostgreSQL remembers its own.
 STATE = r"""
 find /etc /srv /usr/local /root /var/spool/cron -printf '%p %i %m %u %g %s %C@ %l\n' | sort
-systemctl show --property=Id,InvocationID,ActiveState,UnitFileState,NeedDaemonReload 'edusphere*' nginx 'redis-server*' \
-  'postgresql*' systemd-journald
+systemctl show --property=Id,InvocationID,ActiveState,UnitFileState,NeedDaemonReload 'edusphere*' nginx \
+  'redis-server*' 'postgresql*' systemd-journald
 ps -C nginx -o pid=,args=
 cat /var/log/dpkg.log
 cd / && runuser -u postgres -- psql -XAtc 'SELECT pg_conf_load_time()' -c 'SELECT rolname, rolpassword FROM pg_authid'

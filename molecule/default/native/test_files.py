@@ -50,7 +50,7 @@ def test_what_the_build_needed_is_not_served(vm: Host) -> None:
 
 @pytest.fixture
 def patterns(vm_name: str, vm: Host, secrets: dict[str, str]) -> Iterator[str]:
-    """A file that root reads: the secrets as they are, and as JSON, environment files and Redis' configuration have them."""
+    """A file that root reads: the secrets as they are, and as JSON, environment files and redis.conf have them."""
     forms = set(secrets.values())
     for secret in secrets.values():
         quoted = secret.replace("\\", "\\\\").replace('"', '\\"')
