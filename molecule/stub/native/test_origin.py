@@ -12,7 +12,7 @@ from behaviour.visitor import Site
 from testinfra.host import Host
 
 FORGE = "stub-forge"
-KNOWN = "/srv/edusphere/build/.ssh/known_hosts"
+KNOWN = "/srv/edusphere/mirrors/known_hosts"
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,6 @@ def test_a_forge_of_another_key_is_none(vm: Host, platform: Platform) -> None:
     assert run.returncode != 0
     assert [words for words in ("edusphere_app_source", "Host key verification failed") if words not in said] == []
     assert (platform.live, platform.start) == before
-    assert vm.file("/srv/edusphere/build/.deploy-key").exists is False
 
 
 def test_packages_come_by_way_of_the_index(forge: Host, index: Site) -> None:

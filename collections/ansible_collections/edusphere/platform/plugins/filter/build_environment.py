@@ -76,15 +76,18 @@ def throw_away(value: str) -> str:
     """A value that looks like ``value`` and tells nothing of it but its shape."""
     if value.strip().lower() in WORDS:
         return value
-    url = URL.fullmatch(value.strip())
-    if url:
-        return _url(value.strip())
+    if URL.fullmatch(value.strip()):
+        try:
+            return _url(value.strip())
+        except ValueError:
+            # Brackets at a wrong place, say.
+            return _characters(value, "")
     if value.strip()[:1] in ("{", "["):
         try:
             return json.dumps(_json(json.loads(value)))
         except ValueError:
             pass
-    digits = "0123456789abcdef" if re.fullmatch("[0-9a-f-]+", value) else ""
+    digits = "0123456789abcdef" if re.fullmatch("(?=.*[a-f])[0-9a-f-]{8,}", value) else ""
     parts, end = [], 0
     for line in ARMOUR.finditer(value):
         parts += [_characters(value[end : line.start()], digits), line[0]]
@@ -117,7 +120,7 @@ def _url(value: str) -> str:
     path = re.sub("%[0-9A-Fa-f]{2}", "x", parts.path)
     # redis://host/0: a number of a database is one that must be there.
     path = path if re.fullmatch(r"/?\d{0,2}", path) else _characters(path, "")
-    return urllib.parse.urlunsplit((parts.scheme, login + at + place, path, urllib.parse.urlencode(told), ""))
+    return parts.scheme + "://" + login + at + place + path + ("?" if told else "") + urllib.parse.urlencode(told)
 
 
 def _json(value: t.Any) -> t.Any:
@@ -135,7 +138,9 @@ def build_environment(
     secret, real = set(secrets), set(allowed)
     unknown = sorted(real - set(environment))
     if unknown:
-        raise AnsibleFilterError("release_build_secrets: there is no %s in the application's environment" % ", ".join(unknown))
+        raise AnsibleFilterError(
+            "release_build_secrets: there is no %s in the application's environment" % ", ".join(unknown)
+        )
     found = {}
     for name, value in environment.items():
         if name in real or not (name in secret or has_secret(name, value)):

@@ -197,7 +197,14 @@ class Mirrors:
                 raise GitError("submodules are nested deeper than %d levels: %s" % (DEPTH, prefix + submodule.path))
             path = self._update(submodule.url, SUBMODULE_PROTOCOLS) if self._online else self.mirror(submodule.url)
             if self._online and not self._has(path, submodule.commit):
-                arguments = ("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", submodule.url, submodule.commit)
+                arguments = (
+                    "fetch",
+                    "--quiet",
+                    "--no-tags",
+                    "--no-recurse-submodules",
+                    submodule.url,
+                    submodule.commit,
+                )
                 self._git(path, submodule.url, *arguments, protocols=SUBMODULE_PROTOCOLS)
             found += self._parts(prefix + submodule.path + "/", submodule.url, submodule.commit, depth + 1)
         return found
@@ -216,7 +223,9 @@ class Mirrors:
             if not where or where.startswith("/") or ".." in PurePosixPath(where).parts or "url" not in setting:
                 continue
             # Others have been removed, and only .gitmodules still has them.
-            match = re.match(r"160000 commit (\S+)\t", self._git(path, url, "--literal-pathspecs", "ls-tree", commit, "--", where))
+            match = re.match(
+                r"160000 commit (\S+)\t", self._git(path, url, "--literal-pathspecs", "ls-tree", commit, "--", where)
+            )
             if match:
                 place = resolve_url(url, setting["url"])
                 if place.startswith("-"):
@@ -234,7 +243,9 @@ class Mirrors:
         # A run that was killed leaves them, and nobody else works here.
         for lock in path.rglob("*.lock"):
             lock.unlink()
-        references = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"] + (["+HEAD:refs/mirror/head"] if head else [])
+        references = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"] + (
+            ["+HEAD:refs/mirror/head"] if head else []
+        )
         options = ("--quiet", "--prune", "--force", "--no-tags", "--no-recurse-submodules")
         self._git(path, url, "fetch", *options, "--", url, *references, protocols=protocols)
         return path

@@ -178,7 +178,9 @@ def test_submodules(run: Run, with_submodules: Path) -> None:
     assert len(list(run.mirrors.glob("*.git"))) == 1
 
 
-@pytest.mark.parametrize("url", ["ext::sh -c touch% /tmp/x", "/srv/private.git", "file:///srv/private.git", "--upload-pack=x"])
+@pytest.mark.parametrize(
+    "url", ["ext::sh -c touch% /tmp/x", "/srv/private.git", "file:///srv/private.git", "--upload-pack=x"]
+)
 def test_a_submodule_has_no_way_to_this_machine(run: Run, repository: Path, url: str) -> None:
     """As a path, what only root may read could become part of a source."""
     number = git(repository, "rev-parse", "HEAD")
@@ -238,11 +240,15 @@ def test_a_password_is_on_no_command_line(tmp_path: Path, monkeypatch: pytest.Mo
     called = tmp_path / "called"
     program = tmp_path / "bin/git"
     program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >> {called}\necho "fatal: s3cr3t%20canary s3cr3t canary" >&2\nexit 1\n')
+    program.write_text(
+        f'#!/bin/sh\nprintf "%s\\n" "$@" >> {called}\necho "fatal: s3cr3t%20canary s3cr3t canary" >&2\nexit 1\n'
+    )
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
     logged: list[str] = []
-    monkeypatch.setattr("ansible.module_utils.basic.AnsibleModule.log", lambda _module, text, **_: logged.append(str(text)))
+    monkeypatch.setattr(
+        "ansible.module_utils.basic.AnsibleModule.log", lambda _module, text, **_: logged.append(str(text))
+    )
     run = Run(tmp_path, "https://deploy:s3cr3t%20canary@git.example.org/app.git", capsys)
     result = run("main", check=True, environment={"https_proxy": "http://u:pr0xy-canary@proxy:3128"})
     assert result["failed"]
