@@ -1,7 +1,7 @@
 """Root follows no link in a directory that another account can write to: a rule for every task of every role.
 
 What an unprivileged account can write to, it can replace by a link to ``/etc`` between two tasks. So a task that writes
-there, or reads what is there and uses it, runs as that account. What root may do nevertheless is listed, with the reason.
+there, or reads what is there and uses it, runs as that account. What root may do all the same is listed, and why.
 """
 
 from __future__ import annotations

@@ -27,7 +27,8 @@ description:
     parse them can be imported. Letters become other letters, digits other digits (hexadecimal ones stay hexadecimal),
     and the rest stays. Of JSON the keys stay. A URL keeps its scheme and its port, and leads to C(build.invalid), which
     is no host.
-  - Values of other variables stay, but for the passwords of URLs, and for variables whose names say that they are secret.
+  - Values of other variables stay, but for the passwords of URLs, and for variables whose names say that they are
+    secret.
   - A value that has to be real, or can't be parsed when it is made up (a private key), must be allowed by its name.
 options:
   _input:

@@ -131,7 +131,7 @@ class Mirrors:
         return self._place / ("%s-%s.git" % (name, hashlib.sha256(url.encode()).hexdigest()[:12]))
 
     def look(self, version: str) -> str:
-        """The commit that a version is at the repository now, without fetching anything; GitError where it is not there."""
+        """The commit that a version is at the repository now, without fetching it; GitError where it is not there."""
         names: t.Dict[str, str] = {}
         for line in self._git(None, self.url, "ls-remote", "--quiet", "--", self.url).splitlines():
             commit, _tab, name = line.partition("\t")

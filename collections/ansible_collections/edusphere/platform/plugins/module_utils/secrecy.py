@@ -13,8 +13,10 @@ import urllib.parse
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
-# The password in a URL, up to the last @ before its path. A user without a password may be a token.
+# User and password in a URL, up to the last @ before its path.
 USERINFO = re.compile(r"(?<=://)[^\s/?#]*(?=@)")
+# A user without a password is a token at many forges and registries.
+TOKEN = re.compile(r"(?i)(?<=http://|ttps://)[^\s/?#:]+(?=@)")
 # Variables whose names say that their values are secret.
 SECRET_NAME = re.compile(
     r"SECRET|PASSWORD|PASSWD|PASSPHRASE|TOKEN|CREDENTIAL|PASS(_|$)|_PWD(_|$)|(^|_)_?AUTH(_|$)|(^|_)(API|PRIVATE|ACCESS)?KEYS?(_|$)",
@@ -28,11 +30,9 @@ def url_secrets(text: str) -> t.Set[str]:
     """The passwords of all URLs in a text, and users without one, as they stand there and decoded."""
     found: t.Set[str] = set()
     for userinfo in USERINFO.findall(text):
-        user, colon, password = userinfo.partition(":")
-        secret = password if colon else user
-        found |= {secret, urllib.parse.unquote(secret)}
-    # An account that everybody has.
-    return {secret for secret in found if len(secret) >= SHORTEST and secret != "git"}
+        password = userinfo.partition(":")[2]
+        found |= {password, urllib.parse.unquote(password)}
+    return {secret for secret in found.union(TOKEN.findall(text)) if len(secret) >= SHORTEST}
 
 
 def secrets_of(environment: t.Mapping[str, str]) -> t.Set[str]:
@@ -54,7 +54,7 @@ def without_userinfo(url: str) -> str:
 def hide(module: AnsibleModule, secrets: t.Iterable[str]) -> None:
     """Mask these secrets, and no more, in what the module returns.
 
-    Options with ``no_log`` are in no log. But of a dictionary Ansible would mask every value, and ``1`` or ``/usr/bin`` in a
-    tool's words, too.
+    Options with ``no_log`` are in no log. But of a dictionary Ansible would mask every value, and ``1`` or ``/usr/bin``
+    in a tool's words, too.
     """
     module.no_log_values = set(secrets)

@@ -13,12 +13,12 @@ version_added: 0.1.0
 author:
   - EduSphere platform contributors (!UNKNOWN)
 description:
-  - What a build runs is code of others. The command runs in a transient unit of systemd's, as an account of its own, and
-    its control group is killed whole when it ends, so that no process of it is left. A command of the same unit that an
-    interrupted run has left is killed first.
+  - What a build runs is code of others. The command runs in a transient unit of systemd's, as an account of its own,
+    and its control group is killed whole when it ends, so that no process of it is left. A command of the same unit that
+    an interrupted run has left is killed first.
   - It writes to the directories that O(confinement) names and to a C(/tmp) of its own, and to nothing else. It does not
-    see the homes, the devices, the directories that are hidden from it, and the address by which machines in a cloud are
-    told their secrets.
+    see the homes, the devices, the directories that are hidden from it, and the address by which machines in a cloud
+    are told their secrets.
   - Where the host runs out of memory, the kernel ends it before anything that serves, and the message says so.
   - Its environment is in no log, in no output, on no command line, and not in what systemd shows of the unit.
   - Run the task as root, which is whom systemd takes orders from.

@@ -18,8 +18,8 @@ description:
     build leaves behind can run when the next version is fetched.
   - Runs nothing of a repository. Hooks, filters and file system monitors are off, and only C(file), C(git), C(http),
     C(https) and C(ssh) are fetched by; for submodules, not C(file).
-  - The archive holds what a checkout would. Attributes that leave files out of archives don't count, and pointers of Git
-    LFS stay pointers.
+  - The archive holds what a checkout would. Attributes that leave files out of archives don't count, and pointers of
+    Git LFS stay pointers.
   - A password in O(repo) or in O(environment) is in no log, in no output and on no command line.
 attributes:
   check_mode:
@@ -45,7 +45,8 @@ options:
     description: A private key to log in with by SSH.
     type: path
   known_hosts:
-    description: The file of the keys of SSH servers. A server that is not in it is added, one with another key is refused.
+    description:
+      - The file of the keys of SSH servers. A server that is not in it is added, one with another key is refused.
     type: path
     required: true
   environment:

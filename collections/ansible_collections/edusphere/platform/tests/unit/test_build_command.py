@@ -21,7 +21,8 @@ CANARY = "s3cr3t-canary"
 # Stands for systemd-run: it keeps how it was called and the environment that the unit would have, and runs the command.
 SYSTEMD_RUN = """#!/bin/bash
 printf '%s\\n' "$@" >> {place}/called
-for word; do case $word in --property=EnvironmentFile=*) file=${{word#*File=}}; stat --format=%a "$file" >> {place}/mode; . "$file";; esac; done
+for word; do case $word in --property=EnvironmentFile=*) file=${{word#*File=}}; esac; done
+stat --format=%a "$file" >> {place}/mode
 while [ "$1" != -- ]; do shift; done
 shift
 set -a; . "$file"
