@@ -142,10 +142,10 @@ class Mirrors:
         """Bring the mirrors up to date, and name what a version is made of; GitError where that can't be had."""
         path = self._update(self.url, PROTOCOLS, head=version == "HEAD")
         wanted = "refs/mirror/head" if version == "HEAD" else version
-        names = dict(
-            reversed(line.split(" ", 1))  # type: ignore[misc]
-            for line in self._git(path, self.url, "for-each-ref", "--format=%(objectname) %(refname)").splitlines()
-        )
+        names: t.Dict[str, str] = {}
+        for line in self._git(path, self.url, "for-each-ref", "--format=%(objectname) %(refname)").splitlines():
+            found, _space, name = line.partition(" ")
+            names[name] = found
         commit = names.get(wanted, "") or choose(version, names)
         if COMMIT.fullmatch(version) and commit == version and not self._has(path, version):
             # Of no branch and of no tag.

@@ -220,7 +220,7 @@ def main() -> None:
             done = run(command, module.params["stdin"])
     except (OSError, ValueError) as error:
         module.fail_json(msg=str(error), invocation=invocation)
-    said = {"rc": done.returncode, "stdout": done.stdout, "stderr": done.stderr, "invocation": invocation}
+    said: t.Dict[str, t.Any] = {"rc": done.returncode, "stdout": done.stdout, "stderr": done.stderr, "invocation": invocation}
     if done.returncode:
         outcome = outcome_of(confinement.unit, done.returncode)
         systemctl("reset-failed", service)
