@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 ROOT = Path(__file__).parents[1]
 # Settings without a default, which no template here looks at.
 SETTINGS = {
@@ -35,7 +37,10 @@ def rendered(
 
     `hosts` has the variables of each, `variables` those of all. With `facts`, they know the network of this machine.
     """
-    files = [f"{ROOT}/roles/{role}/{kind}/main.yml" for kind in ("defaults", "vars")] if role else []
+    files = [f"{ROOT}/roles/{role}/vars/main.yml"] if role else []
+    # Below all that a host's own variables say, as they are in a run.
+    defaults = ROOT / f"roles/{role}/defaults/main.yml"
+    known = yaml.safe_load(defaults.read_text()) or {} if role and defaults.exists() else {}
     write = {"src": str(template), "dest": f"{place}/{{{{ inventory_hostname }}}}", "mode": "0600"}
     play = {
         "hosts": "all",
@@ -51,7 +56,7 @@ def rendered(
     children: dict[str, Any] = {
         group: {"hosts": {name: {} for name in names}} for group, names in (groups or {}).items()
     }
-    inventory = {"all": {"hosts": hosts, "children": children, "vars": SETTINGS | variables}}
+    inventory = {"all": {"hosts": hosts, "children": children, "vars": known | SETTINGS | variables}}
     (place / "inventory.json").write_text(json.dumps(inventory))
     (place / "play.json").write_text(json.dumps([play]))
     run = subprocess.run(

@@ -217,7 +217,8 @@ def test_the_role_refuses_what_is_no_exact_version(tmp_path: Path) -> None:
 def test_root_installs_none() -> None:
     """The account that builds does, into the release."""
     tasks = (ROOT / "roles/frontend/tasks/install_manager.yml").read_text()
-    assert "become" not in tasks
+    assert "edusphere.platform.build_command:\n" in tasks
+    assert "ansible.builtin.command" not in tasks
     assert "/usr/local/lib" not in tasks
     variables = (ROOT / "roles/frontend/vars/main.yml").read_text()
     assert '__frontend_manager_home: "{{ frontend_release_path }}/' in variables

@@ -27,7 +27,7 @@ def test_root_unpacks_no_archive() -> None:
             if "edusphere.platform.unpack" in task:
                 unpacking.append(file.name)
                 assert account == "{{ __release_build_user }}", f"{file}: {task['name']}"
-    assert unpacking == ["receive_native.yml", "unpack_archive.yml", "unpack_folder.yml"]
+    assert unpacking == ["receive_native.yml", "unpack_archive.yml", "unpack_folder.yml", "unpack_git.yml"]
 
 
 def test_every_source_is_checked_before_it_is_built() -> None:

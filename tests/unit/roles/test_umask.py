@@ -82,23 +82,6 @@ def test_node(tmp_path: Path) -> None:
     assert hidden(tmp_path / "lib") == []
 
 
-def test_a_checkout(tmp_path: Path) -> None:
-    (tmp_path / "checkout/bin").mkdir(parents=True, mode=0o700)
-    for name in ("bin/program", "page"):
-        (tmp_path / "checkout" / name).touch()
-    (tmp_path / "checkout/bin/program").chmod(0o700)
-    (tmp_path / "checkout/page").chmod(0o600)
-    (tmp_path / "aside").mkdir(mode=0o700)
-    run(
-        tmp_path,
-        task("release/tasks/unpack_git.yml", "Copy the checkout without its history"),
-        __release_checkout=f"{tmp_path}/checkout",
-        __release_aside=f"{tmp_path}/aside",
-    )
-    assert (tmp_path / "aside/bin/program").exists()
-    assert hidden(tmp_path / "aside") == []
-
-
 def test_the_application_has_one_umask() -> None:
     """Run by a module it makes files as it does in its own units, or nginx could not read what a migration has made."""
     calls = [

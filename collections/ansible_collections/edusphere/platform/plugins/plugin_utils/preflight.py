@@ -78,6 +78,9 @@ TAKEN_PROCESSES = {"backend", "firewall", "frontend", "manage", "nginx", "postgr
 LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 HOST_NAME = re.compile(rf"{LABEL}(?:\.{LABEL})*")
 
+# The secrets that each application has in its environment (roles/settings).
+OWN_SECRETS = ("SECRET_KEY", "DB_PASSWORD", "REDIS_PASSWORD")
+
 # A dotted Python module.
 MODULE = r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*"
 
@@ -177,6 +180,7 @@ def _settings(site: Site, settings: Mapping[str, Any]) -> Iterator[str]:
         yield from _database_image(settings)
     yield from _programs(settings)
     yield from _commands(settings)
+    yield from _build_secrets(settings)
     yield from _processes(settings)
     yield from _source(settings, site.repositories)
     yield from places.in_release(settings)
@@ -322,6 +326,19 @@ def _commands(settings: Mapping[str, Any]) -> Iterator[str]:
         or (settings.get("edusphere_mode") == "compose" and settings.get("edusphere_app_dockerfile"))
     ):
         yield "edusphere_app_build_commands: has no effect on a backend that is not built here; set it to []"
+
+
+def _build_secrets(settings: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with the secrets that a build may read."""
+    if not {"edusphere_app_secrets", "edusphere_app_environment", "release_build_secrets"} <= settings.keys():
+        return
+    known = {*OWN_SECRETS, *settings["edusphere_app_secrets"], *settings["edusphere_app_environment"]}
+    for name in settings["release_build_secrets"]:
+        if name not in known:
+            yield (
+                f"release_build_secrets: {name!r} is none of the application's secrets, which are "
+                f"{', '.join((*OWN_SECRETS, *settings['edusphere_app_secrets']))} and edusphere_app_environment's"
+            )
 
 
 def _command(command: Any) -> Iterator[str]:

@@ -303,6 +303,7 @@ def test_a_right_site_has_no_problems(settings: dict[str, Any]) -> None:
         ("edusphere_app_static_url", "/static", "must end with a slash"),
         ("edusphere_app_build_commands", [[]], "is no command"),
         ("edusphere_app_build_commands", [["python manage.py compilemessages"]], "is one word"),
+        ("release_build_secrets", ["SECRET_KEY", "NO_SECRET"], "'NO_SECRET' is none of the application's secrets"),
         ("edusphere_app_release_commands", [["manage.py", "seed"]], "begin with the command of manage.py"),
         ("edusphere_app_processes", [{"name": "Worker", "command": ["celery"]}], "names a unit or a container"),
         ("edusphere_app_processes", [{"name": "backend", "command": ["celery"]}], "is the platform's own"),
