@@ -102,11 +102,11 @@ class Server:
             ],
         }
         names = {"edusphere_database_user": OWNER, "edusphere_database_name": DATABASE, "edusphere_mode": "compose"}
-        inventory = {"all": {"hosts": {"localhost": {}}, "vars": SETTINGS | names | variables}}
         # The stack's directory, in which the client runs.
         stack = place / "root/stack"
         stack.mkdir(parents=True, exist_ok=True)
-        inventory["all"]["vars"]["edusphere_root"] = str(stack.parent)
+        settings = SETTINGS | names | variables | {"edusphere_root": str(stack.parent)}
+        inventory = {"all": {"hosts": {"localhost": {}}, "vars": settings}}
         (place / "inventory.json").write_text(json.dumps(inventory))
         (place / "play.json").write_text(json.dumps([play]))
         if not (place / "files").is_symlink():

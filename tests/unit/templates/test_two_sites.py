@@ -115,7 +115,7 @@ def test_each_has_its_own_redis(tmp_path: Path) -> None:
     (before := tmp_path / "before.j2").write_text("{{ __redis_written_before }}")
     host = os.path.relpath(before, ROOT / "roles/redis/templates")
     files = both(tmp_path, "redis", "redis.conf.j2", host, redis_maxmemory="64mb")
-    # What this role wrote in the package's place is known by its port; the package's own, or an operator's, is nobody's.
+    # What this role wrote in the package's place is known by its port; the package's or an operator's is nobody's.
     assert [re.search(files["host"], files[site]) is not None for site in SITES] == [True, False]
     assert re.search(files["host"], "# Redis configuration file example.\n#\nport 6379\n") is None
     said = {site: dict(line.split(" ", 1) for line in files[site].splitlines()[1:]) for site in SITES}
