@@ -14,8 +14,8 @@ author:
   - EduSphere platform contributors (!UNKNOWN)
 description:
   - What a build runs is code of others. The command runs in a transient unit of systemd's, as an account of its own,
-    and its control group is killed whole when it ends, so that no process of it is left. A command of the same unit that
-    an interrupted run has left is killed first.
+    and its control group is killed whole when it ends, so that no process of it is left. A command of the same unit
+    that an interrupted run has left is killed first.
   - It writes to the directories that O(confinement) names and to a C(/tmp) of its own, and to nothing else. It does not
     see the homes, the devices, the directories that are hidden from it, and the address by which machines in a cloud
     are told their secrets.
@@ -220,7 +220,12 @@ def main() -> None:
             done = run(command, module.params["stdin"])
     except (OSError, ValueError) as error:
         module.fail_json(msg=str(error), invocation=invocation)
-    said: t.Dict[str, t.Any] = {"rc": done.returncode, "stdout": done.stdout, "stderr": done.stderr, "invocation": invocation}
+    said: t.Dict[str, t.Any] = {
+        "rc": done.returncode,
+        "stdout": done.stdout,
+        "stderr": done.stderr,
+        "invocation": invocation,
+    }
     if done.returncode:
         outcome = outcome_of(confinement.unit, done.returncode)
         systemctl("reset-failed", service)
