@@ -71,7 +71,7 @@ class Change(NamedTuple):
 
 
 OTHER_PASSWORDS = {
-    "edusphere_database_password": "test-only: another \"db\" $password 2",
+    "edusphere_database_password": 'test-only: another "db" $password 2',
     "edusphere_redis_password": "test-only: another-redis-P4ss-$word-2",
 }
 # Each of a tier of its own, which the next one's run does not come to.

@@ -40,7 +40,8 @@ def configuration(tmp_path_factory: pytest.TempPathFactory, port: int) -> Path:
     # All but what follows from the memory of a host.
     template.write_text(
         "{% for name, value in __redis_settings_of.native.items() %}{{ name }} {{ value }}\n{% endfor %}"
-        "{% for name in ['aclfile', 'save', 'appendonly'] %}{{ name }} {{ __redis_settings_always[name] }}\n{% endfor %}"
+        "{% for name in ['aclfile', 'save', 'appendonly'] %}"
+        "{{ name }} {{ __redis_settings_always[name] }}\n{% endfor %}"
     )
     (there := place / "there").mkdir()
     groups = {"app": ["vm"], "cache": ["vm"]}
