@@ -26,15 +26,20 @@ def output(*command: str, **environment: str) -> str:
 
 
 def redis() -> Iterator[str]:
-    """Every line of the site's Redis' configuration, against what the server answers to CONFIG GET."""
+    """Every line of the site's Redis' configuration, against what the server answers; and the passwords that it takes."""
+    password = environment()[b"REDIS_PASSWORD"].decode()
     lines = [shlex.split(line) for line in Path("/etc/redis/redis-edusphere.conf").read_text().splitlines()]
     said = {name: " ".join(words) for name, *words in (line for line in lines if line and not line[0].startswith("#"))}
     for name, value in said.items():
         size = re.fullmatch(r"(\d+)([kmg]b)", value)
         expected = str(int(size[1]) * REDIS_UNITS[size[2]]) if size else value
-        runs = output("redis-cli", "-p", said["port"], "config", "get", name, REDISCLI_AUTH=said["requirepass"])
+        runs = output("redis-cli", "-p", said["port"], "config", "get", name, REDISCLI_AUTH=password)
         if runs.partition("\n")[2] != expected:
             yield f"redis: {name} is {runs!r}, the file says {value!r}"
+    passwords = re.compile(r"#[0-9a-f]{64}")
+    takes = passwords.findall(output("redis-cli", "-p", said["port"], "acl", "list", REDISCLI_AUTH=password))
+    if sorted(takes) != sorted(passwords.findall(Path(said["aclfile"]).read_text())):
+        yield "redis: it takes other passwords than the file says"
 
 
 def postgresql() -> Iterator[str]:
@@ -63,20 +68,8 @@ def variables(text: bytes) -> dict[bytes, bytes]:
     return dict(entry.split(b"=", 1) for entry in text.split(b"\0") if b"=" in entry)
 
 
-def backend(live: dict[str, str]) -> Iterator[str]:
-    """The record against slots, links and processes; their environment and arguments against the files."""
-    release = ROOT / "releases" / live["release"]
-    for link in (ROOT / "current", ROOT / "slots" / live["slot"]):
-        if link.resolve() != release:
-            yield f"backend: {link} leads to {link.resolve()}, the record says {release}"
-    for slot in ("a", "b"):
-        state = shown(f"edusphere-backend@{slot}", "ActiveState")
-        if (state == "active") != (slot == live["slot"]):
-            yield f"backend: slot {slot} is {state}, the record says that {live['slot']} serves"
-    unit = f"edusphere-backend@{live['slot']}"
-    main = shown(unit, "MainPID")
-    if main == "0":
-        return
+def environment() -> dict[bytes, bytes]:
+    """The environment of what serves, by its file."""
     file = Path("/etc/edusphere/app.env")
     # systemd itself reads the file; of what it says, what is in the file counts.
     command = [
@@ -91,7 +84,24 @@ def backend(live: dict[str, str]) -> Iterator[str]:
     ]
     names = re.findall(rb"^(\w+)=", file.read_bytes(), re.MULTILINE)
     everything = variables(subprocess.run(command, check=True, capture_output=True).stdout)
-    says = {name: everything[name] for name in names}
+    return {name: everything[name] for name in names}
+
+
+def backend(live: dict[str, str]) -> Iterator[str]:
+    """The record against slots, links and processes; their environment and arguments against the files."""
+    release = ROOT / "releases" / live["release"]
+    for link in (ROOT / "current", ROOT / "slots" / live["slot"]):
+        if link.resolve() != release:
+            yield f"backend: {link} leads to {link.resolve()}, the record says {release}"
+    for slot in ("a", "b"):
+        state = shown(f"edusphere-backend@{slot}", "ActiveState")
+        if (state == "active") != (slot == live["slot"]):
+            yield f"backend: slot {slot} is {state}, the record says that {live['slot']} serves"
+    unit = f"edusphere-backend@{live['slot']}"
+    main = shown(unit, "MainPID")
+    if main == "0":
+        return
+    says = environment()
     for process in [main, *output("pgrep", "--parent", main).split()]:
         runs = variables(Path(f"/proc/{process}/environ").read_bytes())
         # Values are secrets: only their names are told.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,3 +50,30 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
 def test_what_serves(names: dict[str, list[str]], case: str) -> None:
     """nginx asks no other."""
     assert names[case] == CASES[case][2]
+
+
+FAILURES: dict[str, tuple[dict[str, object], dict[str, object], list[object]]] = {
+    "and-a-host-has-it": (
+        {"edusphere_database_password_before": "SCRAM", "edusphere_changed_tiers": ["PostgreSQL"]},
+        {"edusphere_switched_to": {"release": "v2"}},
+        ["This run has changed PostgreSQL, which stays as the inventory has it.", True, True],
+    ),
+    "and-that-host-was-put-back": (
+        {"edusphere_database_password_before": "SCRAM"},
+        {"edusphere_switched_to": {"release": "v1"}, "edusphere_put_back": True},
+        ["", True, False],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ["and-a-host-has-it", "and-that-host-was-put-back"])
+def test_what_a_failed_rollout_leaves_below(tmp_path: Path, case: str) -> None:
+    """The database gets the password of what serves back, unless a host serves with the new one."""
+    template = tmp_path / "failure.j2"
+    names = ("__backend_tiers_words", "__backend_password_changed", "__backend_followed_somewhere")
+    template.write_text(f"{{{{ [{', '.join(names)}] | to_json }}}}")
+    (place := tmp_path / "place").mkdir()
+    database, other, expected = FAILURES[case]
+    hosts = {"failed": {}, "other": other, "database": database}
+    groups = {"app": ["failed", "other"], "database": ["database"]}
+    assert json.loads(rendered(place, template, hosts, groups, role="backend")["failed"]) == expected

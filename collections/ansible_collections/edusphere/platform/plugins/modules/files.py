@@ -266,7 +266,9 @@ class Files:
         """Run the command that tells whether all of it is right; OSError where it says no."""
         code, out, err = self._module.run_command(command)
         if code != 0:
-            raise OSError("validate: `%s` rejects it:\n%s" % (" ".join(command), (out + err).strip()))
+            # Not a script in it, which would hide what it said.
+            words = ["..." if "\n" in word else word for word in command]
+            raise OSError("validate: `%s` rejects it:\n%s" % (" ".join(words), (out + err).strip()))
 
     def _exists(self, path: Path) -> bool:
         return os.path.lexists(path) and not self._removed.intersection([path, *path.parents])

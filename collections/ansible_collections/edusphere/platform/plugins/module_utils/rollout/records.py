@@ -277,7 +277,7 @@ def _staleness(live: Entry, host: Host) -> str:
 def _retained(
     releases: t.Optional[t.List[Entry]], live: Entry, host: Host, differences: t.List[str], forget: bool
 ) -> t.List[Entry]:
-    own = {key: live[key] for key in ("release", "version", "since") if key in live}
+    own: Entry = {key: live[key] for key in ("release", "version", "since") if key in live}
     if releases is None:
         # Which of them have served well is lost with the record. What the other slot had is what served before.
         before = {backend.release for backend in host.backends}
