@@ -19,10 +19,12 @@ from rendering import ROOT, rendered
 DOMAIN = "edusphere.test"
 LIVE, PREVIOUS = "v2-0123456789ab", "v1-0123456789ab"
 # The oldest nginx that is accepted, and the other Debian's. Compose mode needs a newer one, as nginx:alpine has it.
-SERVERS = {"debian12": "bookworm", "debian13": "trixie", "compose": "trixie"}
+SERVERS = {"debian12": "bookworm", "debian13": "trixie", "compose": "trixie", "redis": "bookworm"}
 INSTALL = {
     "debian12": "apt-get -qq install --yes nginx",
     "debian13": "apt-get -qq install --yes nginx",
+    # Not a web server: the oldest Redis that is accepted.
+    "redis": "apt-get -qq install --yes redis-server",
     "compose": "sed -n '1{s/^deb /&[check-valid-until=no] /;s/ trixie / forky /p}' /etc/apt/sources.list"
     " > /etc/apt/sources.list.d/forky.list && apt-get -qq update && apt-get -qq install --yes nginx/forky",
 }

@@ -174,7 +174,7 @@ class Services(Platform):
 
     def restart_redis(self) -> None:
         """systemd waits."""
-        self.vm.check_output("systemctl restart redis-server")
+        self.vm.check_output("systemctl restart redis-server@edusphere")
 
     def log_of_backend(self) -> str:
         """The journal."""

@@ -15,7 +15,7 @@ from testinfra.host import Host
 # nginx worker with a reload, and PostgreSQL remembers its own.
 STATE = r"""
 find /etc /srv /usr/local /root /var/spool/cron -printf '%p %i %m %u %g %s %C@ %l\n' | sort
-systemctl show --property=Id,InvocationID,ActiveState,UnitFileState,NeedDaemonReload 'edusphere*' nginx redis-server \
+systemctl show --property=Id,InvocationID,ActiveState,UnitFileState,NeedDaemonReload 'edusphere*' nginx 'redis-server*' \
   'postgresql*' systemd-journald
 ps -C nginx -o pid=,args=
 cat /var/log/dpkg.log
@@ -112,7 +112,7 @@ def test_a_package_that_would_go_is_asked_for(vm: Host) -> None:
 
 def test_nothing_secret_is_said(vm: Host, site: Site, secrets: dict[str, str]) -> None:
     """Not by a run that undoes the edits and writes every file with secrets anew, as talkative as it can be."""
-    vm.check_output("rm /etc/edusphere/slot-*.env /etc/redis/redis.conf")
+    vm.check_output("rm /etc/edusphere/slot-*.env /etc/redis/redis-edusphere.conf")
     said = playbook("-vvv", "--diff").stdout
     assert "write its environment" in said
     for name, secret in secrets.items():

@@ -16,7 +16,7 @@ from testinfra.host import Host
         ("/etc/edusphere", "root", "root", 0o755),
         ("/etc/edusphere/slot-a.env", "root", "edusphere", 0o640),
         ("/srv/edusphere/current/.overlay", "root", "root", 0o755),
-        ("/etc/redis/redis.conf", "redis", "redis", 0o640),
+        ("/etc/redis/redis-edusphere.conf", "redis", "redis", 0o640),
         ("/srv/edusphere", "root", "root", 0o755),
         ("/srv/edusphere/releases", "root", "root", 0o755),
         ("/srv/edusphere/current/manage.py", "root", "root", 0o755),
@@ -50,7 +50,7 @@ def test_what_the_build_needed_is_not_served(vm: Host) -> None:
 
 @pytest.fixture
 def patterns(vm_name: str, vm: Host, secrets: dict[str, str]) -> Iterator[str]:
-    """A file that root reads: the secrets as they are, and as JSON, environment files and redis.conf have them."""
+    """A file that root reads: the secrets as they are, and as JSON, environment files and Redis' configuration have them."""
     forms = set(secrets.values())
     for secret in secrets.values():
         quoted = secret.replace("\\", "\\\\").replace('"', '\\"')

@@ -72,11 +72,10 @@ def test_postgresql_fits_the_host(vm: Host) -> None:
 def test_redis_keeps_nothing(vm: Host, as_application: AsApplication, redis_settings: dict[str, str]) -> None:
     assert redis_settings["save"] == ""
     assert redis_settings["appendonly"] == "no"
-    # The package starts Redis before it is configured; what that one left is never read.
-    files = "find /var/lib/redis /run/redis -regex '.*[.]\\(rdb\\|aof.*\\)' -printf '%p %T@\\n'"
+    files = "find /var/lib/redis /run/redis-edusphere -regex '.*[.]\\(rdb\\|aof.*\\)' -printf '%p %T@\\n'"
     before = vm.check_output(files)
     assert as_application("redis-cli", "SET", "kept", "yes").stdout == "OK\n"
-    vm.check_output("systemctl restart redis-server")
+    vm.check_output("systemctl restart redis-server@edusphere")
     assert as_application("redis-cli", "EXISTS", "kept").stdout == "0\n"
     assert vm.check_output(files) == before
 

@@ -26,8 +26,8 @@ def output(*command: str, **environment: str) -> str:
 
 
 def redis() -> Iterator[str]:
-    """Every line of redis.conf, against what the server answers to CONFIG GET."""
-    lines = [shlex.split(line) for line in Path("/etc/redis/redis.conf").read_text().splitlines()]
+    """Every line of the site's Redis' configuration, against what the server answers to CONFIG GET."""
+    lines = [shlex.split(line) for line in Path("/etc/redis/redis-edusphere.conf").read_text().splitlines()]
     said = {name: " ".join(words) for name, *words in (line for line in lines if line and not line[0].startswith("#"))}
     for name, value in said.items():
         size = re.fullmatch(r"(\d+)([kmg]b)", value)

@@ -58,6 +58,21 @@ ask compose_package "dpkg-query --show --showformat '\${db:Status-Status} \${Ver
 open='{''{' close='}''}'
 ask databases "systemctl is-active --quiet docker && $as_root docker ps --all --filter label=com.docker.compose.service=postgres \\
   --format '$open .Label \"com.docker.compose.project\" $close $open .Image $close'"
+# What else there is of nginx, Redis and PostgreSQL. No quotes within these: of nginx a line for each directive, without comments.
+look_nginx='
+  for file in /etc/nginx/conf.d/*.conf /etc/nginx/sites-enabled/*; do
+    sed "s/#.*//" "$file" | tr "\n\t;" "  \n" | sed -nE "s,^(.*[{} ])?((listen|server_name) .*),$file \2,p"
+  done
+  sum=$(md5sum /etc/nginx/sites-enabled/default | cut -c -32)
+  if dpkg-query --show --showformat "\${Conffiles}" nginx-common | grep -qF " /etc/nginx/sites-available/default $sum"; then
+    echo /etc/nginx/sites-enabled/default sample
+  fi'
+look_redis='awk "FNR == 1 || /^port/ { print FILENAME, \$0 }" /etc/redis/redis*.conf'
+ask nginx "$as_root sh -c '$look_nginx'"
+ask redis "$as_root sh -c '$look_redis'"
+ask clusters "$as_root pg_lsclusters --no-header"
+ask published "systemctl is-active --quiet docker && $as_root docker ps \\
+  --format '$open .Label \"com.docker.compose.project\" $close $open .Ports $close'"
 # Of sites with a live release, the settings that their data hang on. Without a record of them, units and containers tell some.
 section records; cat /var/lib/edusphere-platform/sites/*.json 2>/dev/null
 units='/etc/systemd/system/multi-user.target.wants/*-backend@[ab].service'

@@ -31,6 +31,7 @@ from ansible_collections.edusphere.platform.plugins.module_utils.archive import 
 )
 from ansible_collections.edusphere.platform.plugins.plugin_utils import (
     accounts,
+    neighbours,
     orphans,
     package_manager,
     places,
@@ -42,6 +43,9 @@ GROUPS = ("edge", "app", "database", "cache")
 
 TESTED_SYSTEMS = {("debian", "12"), ("debian", "13")}
 UNTESTED_SYSTEMS = {("ubuntu", "22.04"), ("ubuntu", "24.04")}
+# Those whose own nginx or Redis is older than what the configurations need: ssl_reject_handshake came with nginx 1.19.4,
+# "bind … -::1" with Redis 6.2. Ubuntu 22.04 has 1.18 and 6.0. Containers bring theirs along.
+TOO_OLD_SYSTEMS = {("ubuntu", "22.04")}
 
 # The shortest SECRET_KEY that passes Django's own deployment check (security.W009), which is content with five
 # different characters.
@@ -746,6 +750,9 @@ def _host(site: Site, host: Host) -> Iterator[str]:
     if builds or host.name in site.groups.get("app", []):
         for problem in accounts.on_host(host.settings, survey, builds):
             yield f"host {host.name}: {problem}"
+    groups = [group for group in GROUPS if host.name in site.groups.get(group, [])]
+    for problem in neighbours.problems(host.settings, survey, groups):
+        yield f"host {host.name}: {problem}"
     if survey.memory_mb < site.minimum_memory_mb:
         yield f"host {host.name}: has {survey.memory_mb} MiB of memory and needs {site.minimum_memory_mb}"
     for path in _large_directories(site, host):
@@ -768,7 +775,8 @@ def _host(site: Site, host: Host) -> Iterator[str]:
 
 def _is_ours(process: str, user: str, programs: set[str], settings: Mapping[str, Any]) -> bool:
     if process:
-        return process in programs
+        # That of another site's dev server is the same.
+        return process in programs and (bool(programs & SOCKET_USERS.keys()) or user == settings.get("edusphere_user"))
     own = {str(settings.get("edusphere_user"))}
     return any(user in SOCKET_USERS.get(program, own) for program in programs)
 
@@ -778,7 +786,12 @@ def _system(survey: Survey, host: Host) -> Iterator[str]:
     if system not in TESTED_SYSTEMS | UNTESTED_SYSTEMS:
         yield (
             f"host {host.name}: runs {survey.os.get('PRETTY_NAME') or 'an unknown system'}; "
-            "install Debian 12 or 13 (Ubuntu 22.04 and 24.04 are accepted)"
+            "install Debian 12 or 13 (Ubuntu 24.04, and in Compose mode 22.04, are accepted)"
+        )
+    elif system in TOO_OLD_SYSTEMS and host.settings.get("edusphere_mode") != "compose":
+        yield (
+            f"host {host.name}: runs {survey.os.get('PRETTY_NAME')}, whose nginx 1.18 and Redis 6.0 can't read the "
+            "site's configuration; install Debian 12 or 13 or upgrade to Ubuntu 24.04, or set edusphere_mode to 'compose'"
         )
     if not survey.systemd:
         yield f"host {host.name}: was not booted with systemd"
@@ -808,7 +821,7 @@ def _database_volume(survey: Survey, host: Host) -> Iterator[str]:
 
 
 # Questions whose answers only refine a check. Without one of the others, checks would pass or fail for no reason.
-TOLERABLE = ("links", "python3", "processes", "compose", "compose_package", "databases")
+TOLERABLE = ("links", "python3", "processes", "compose", "compose_package", "databases", "nginx", "redis", "clusters", "published")
 # What each question of the survey asks, and how.
 QUESTIONS = {
     "user": "who it is logged in as (id -un)",
@@ -827,6 +840,10 @@ QUESTIONS = {
     "compose": "its Compose (docker compose version)",
     "compose_package": "its packages (dpkg-query)",
     "databases": "its containers (docker ps)",
+    "nginx": "what nginx serves (/etc/nginx/sites-enabled)",
+    "redis": "its Redis (/etc/redis)",
+    "clusters": "its PostgreSQL clusters (pg_lsclusters)",
+    "published": "the ports of its containers (docker ps)",
 }
 
 
@@ -853,13 +870,20 @@ def _silent_places(site: Site, survey: Survey, host: Host) -> list[str]:
 
 
 def _compose(survey: Survey, host: Host) -> Iterator[str]:
-    """Debian's package docker-compose may be Compose v1, and keeps the package of that name that is v2 away."""
+    """Debian's package docker-compose may be Compose v1, and keeps the package of that name that is v2 away. Ubuntu's is."""
     if (
-        host.settings.get("edusphere_mode") == "compose"
-        and not survey.compose
-        and survey.compose_package.startswith("1.")
-        and host.settings.get("docker_source", "debian") == "debian"
+        host.settings.get("edusphere_mode") != "compose"
+        or survey.compose
+        or host.settings.get("docker_source", "debian") != "debian"
     ):
+        return
+    if survey.os.get("ID") == "ubuntu":
+        yield (
+            f"host {host.name}: `docker compose` does not work, and {survey.os.get('PRETTY_NAME')} has not the packages "
+            "that Debian has it in (docker-cli; docker-compose is version 1); set docker_source to 'docker', or install "
+            "an engine and Compose v2 yourself"
+        )
+    elif survey.compose_package.startswith("1."):
         yield (
             f"host {host.name}: has Compose v1 (package docker-compose {survey.compose_package}), and `docker compose` "
             "does not work; remove it with apt-get remove docker-compose, or set docker_source to 'docker'"
@@ -928,6 +952,9 @@ def _notices(site: Site) -> Iterator[str]:
         if host.survey and (host.survey.os.get("ID", ""), host.survey.os.get("VERSION_ID", "")) in UNTESTED_SYSTEMS:
             yield f"host {host.name}: runs {host.survey.os.get('PRETTY_NAME')}, on which this is not tested"
         if host.survey:
+            groups = [group for group in GROUPS if host.name in site.groups.get(group, [])]
+            for notice in neighbours.notices(host.settings, host.survey, groups):
+                yield f"host {host.name}: {notice}"
             silent = [QUESTIONS[question] for question in host.survey.silent if question in TOLERABLE]
             places_of_site = _silent_places(site, host.survey, host)
             silent += [f"the storage at {mount}" for mount in host.survey.silent_mounts if mount not in places_of_site]

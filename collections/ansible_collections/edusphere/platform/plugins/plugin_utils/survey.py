@@ -63,6 +63,40 @@ class Group:
 
 
 @dataclass(frozen=True)
+class WebSite:
+    """A file that nginx reads, with all of its servers."""
+
+    file: str
+    listens: tuple[str, ...] = ()
+    """The addresses and ports of its listen directives."""
+    defaults: tuple[str, ...] = ()
+    """Those that it is the default server of."""
+    names: tuple[str, ...] = ()
+    """Its servers' names, in lower case."""
+    sample: bool = False
+    """Whether it is the distribution's sample, as the package brought it."""
+
+
+@dataclass(frozen=True)
+class Redis:
+    """A configuration file of Redis."""
+
+    file: str
+    port: int
+    ours: bool
+    """Whether the platform has written it."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A PostgreSQL cluster."""
+
+    version: str
+    name: str
+    port: int
+
+
+@dataclass(frozen=True)
 class Survey:
     """A host, as far as it can be seen without Python and, where it must be, without root's rights."""
 
@@ -90,6 +124,12 @@ class Survey:
     """The version of the distribution's package docker-compose; empty where it is not installed."""
     databases: dict[str, str] = field(default_factory=dict)
     """Compose projects that have a database, and the image that it was made of."""
+    web_sites: tuple[WebSite, ...] = ()
+    """What nginx serves, without what Compose runs."""
+    redis: tuple[Redis, ...] = ()
+    clusters: tuple[Cluster, ...] = ()
+    published: tuple[tuple[str, int], ...] = ()
+    """Compose projects, and a port that each of them publishes."""
     silent: tuple[str, ...] = ()
     """The questions that were not answered in time."""
     silent_mounts: tuple[str, ...] = ()
@@ -159,6 +199,14 @@ def parse(text: str) -> Survey:
         compose=first("compose"),
         compose_package=package[1] if package[:1] == ["installed"] else "",
         databases=dict(line.split() for line in sections["databases"] if len(line.split()) == 2),
+        web_sites=_web_sites(sections.get("nginx", [])),
+        redis=_redis(sections.get("redis", [])),
+        clusters=tuple(
+            Cluster(words[0], words[1], int(words[2]))
+            for line in sections.get("clusters", [])
+            if len(words := line.split()) > 2 and words[2].isdigit()
+        ),
+        published=_published(sections.get("published", [])),
         silent=tuple(line.strip() for line in sections["silent"]),
         # Something may be mounted twice at one place.
         silent_mounts=tuple(
@@ -219,6 +267,55 @@ def _listeners(sections: dict[str, list[str]]) -> tuple[Listener, ...]:
         port = int(words[1].rpartition(":")[2], 16)
         found[port] = Listener(port, users.get(words[7], words[7]), processes.get(port, ""))
     return tuple(found[port] for port in sorted(found))
+
+
+def _web_sites(lines: Sequence[str]) -> tuple[WebSite, ...]:
+    """Lines of a file and one of its directives; the distribution's sample has a line of its own."""
+    found: dict[str, dict[str, list[str]]] = {}
+    samples: set[str] = set()
+    for line in lines:
+        # /etc/nginx/sites-enabled/shop.conf listen [::]:80 default_server
+        file, directive, *words = (*line.split(), "", "")
+        words = [word for word in words if word]
+        if directive == "sample":
+            samples.add(file)
+        elif directive == "listen" and words:
+            site = found.setdefault(file, {})
+            site.setdefault("listens", []).append(words[0])
+            if {"default_server", "default"} & {*words[1:]}:
+                site.setdefault("defaults", []).append(words[0])
+        elif directive == "server_name":
+            found.setdefault(file, {}).setdefault("names", []).extend(word.strip("\"'").lower() for word in words)
+    return tuple(
+        WebSite(file, sample=file in samples, **{name: tuple(values) for name, values in site.items()})
+        for file, site in found.items()
+    )
+
+
+def _redis(lines: Sequence[str]) -> tuple[Redis, ...]:
+    """The first line of each file, and those that say its port."""
+    ours: set[str] = set()
+    ports: dict[str, int] = {}
+    for line in lines:
+        # /etc/redis/redis.conf # Ansible managed
+        file, _space, text = line.strip().partition(" ")
+        words = text.split()
+        if text.startswith("# Ansible managed"):
+            ours.add(file)
+        elif words[:1] == ["port"] and len(words) > 1 and words[1].isdigit():
+            ports[file] = int(words[1])
+    return tuple(Redis(file, port, file in ours) for file, port in ports.items())
+
+
+def _published(lines: Sequence[str]) -> tuple[tuple[str, int], ...]:
+    """Lines of a project and its container's ports, as docker ps has them."""
+    found = []
+    for line in lines:
+        # shop 0.0.0.0:80->80/tcp, [::]:80->80/tcp, 0.0.0.0:8000-8001->8000-8001/tcp
+        stack, _space, ports = line.strip().partition(" ")
+        for first, last in re.findall(r":(\d+)(?:-(\d+))?->", ports):
+            found += [(stack, port) for port in range(int(first), int(last or first) + 1)]
+    return tuple(dict.fromkeys(found))
 
 
 def _sites(sections: Mapping[str, Sequence[str]]) -> tuple[Mapping[str, Any], ...]:

@@ -26,7 +26,7 @@ from ansible_collections.edusphere.platform.plugins.plugin_utils.preflight impor
     judge_removal,
     services,
 )
-from ansible_collections.edusphere.platform.plugins.plugin_utils.survey import Account, Listener, Survey
+from ansible_collections.edusphere.platform.plugins.plugin_utils.survey import Account, Listener, Survey, WebSite
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -621,6 +621,44 @@ def test_a_private_address_instead_of_a_route(settings: dict[str, Any]) -> None:
 def test_a_host_out_of_reach(settings: dict[str, Any]) -> None:
     site = one(settings, survey=None, unreachable="cannot be reached: no route")
     assert only(site) == "host one: cannot be reached: no route"
+
+
+@pytest.mark.parametrize(
+    ("version", "changes", "compose", "text"),
+    [
+        ("22.04", {}, "", "whose nginx 1.18 and Redis 6.0 can't read the site's configuration; install Debian 12 or 13"),
+        ("24.04", {}, "", ""),
+        ("24.04", {"edusphere_mode": "compose"}, "", "set docker_source to 'docker'"),
+        ("22.04", {"edusphere_mode": "compose"}, "", "set docker_source to 'docker'"),
+        ("22.04", {"edusphere_mode": "compose"}, "2.24.6", ""),
+        ("24.04", {"edusphere_mode": "compose", "docker_source": "docker"}, "", ""),
+        ("20.04", {}, "", "install Debian 12 or 13 (Ubuntu 24.04, and in Compose mode 22.04, are accepted)"),
+    ],
+)
+def test_systems_of_ubuntus(
+    settings: dict[str, Any], version: str, changes: dict[str, Any], compose: str, text: str
+) -> None:
+    """One problem for a host whose packages can't do what is wanted, with the way out."""
+    system = {"ID": "ubuntu", "VERSION_ID": version, "PRETTY_NAME": f"Ubuntu {version}"}
+    site = one({**settings, **changes}, survey=survey(os=system, compose=compose))
+    assert text in only(site) if text else problems(site) == []
+
+
+def test_neighbours_are_named(settings: dict[str, Any]) -> None:
+    """A second site with the first one's ports, and an operator's default server."""
+    own = WebSite("/etc/nginx/sites-enabled/own", ("80", "8000"), ("80",), ("own.test",))
+    found, noticed = judge(one(settings, survey=survey(web_sites=(own,))))
+    assert found == [
+        "host one: port 8000 is in /etc/nginx/sites-enabled/own; set edusphere_front_port to another port"
+    ]
+    assert [notice.partition(" is ")[0] for notice in noticed] == ["host one: /etc/nginx/sites-enabled/own"]
+
+
+def test_a_dev_server_of_another_site(settings: dict[str, Any]) -> None:
+    """Its program is the same, its account is not."""
+    development = {**settings, "edusphere_environment": "development"}
+    assert problems(one(development, survey=survey(listeners=(Listener(5173, "edusphere", "node"),)))) == []
+    assert "edusphere_vite_port" in only(one(development, survey=survey(listeners=(Listener(5173, "shop", "node"),))))
 
 
 def test_untested_systems_are_a_notice(settings: dict[str, Any]) -> None:

@@ -9,7 +9,16 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.edusphere.platform.plugins.plugin_utils.survey import Account, Group, Listener, Survey, parse
+from ansible_collections.edusphere.platform.plugins.plugin_utils.survey import (
+    Account,
+    Cluster,
+    Group,
+    Listener,
+    Redis,
+    Survey,
+    WebSite,
+    parse,
+)
 from own_collections import ROOT
 
 SCRIPT = ROOT / "roles/preflight/files/survey.sh"
@@ -67,6 +76,22 @@ installed 1.29.2-3
 @@ databases
 shop postgres:16
 wiki 0a1b2c3d4e5f
+@@ nginx
+/etc/nginx/conf.d/own.conf listen 80 default_server
+/etc/nginx/conf.d/own.conf server_name A.test  "b.test"
+/etc/nginx/conf.d/own.conf listen [::]:443 ssl
+/etc/nginx/sites-enabled/default listen 80 default_server
+/etc/nginx/sites-enabled/default sample
+@@ redis
+/etc/redis/redis.conf # Redis configuration file example.
+/etc/redis/redis.conf port 6379
+/etc/redis/redis-shop.conf # Ansible managed
+/etc/redis/redis-shop.conf port 6380
+@@ clusters
+17 main 5432 online postgres /var/lib/postgresql/17/main /var/log/postgresql/postgresql-17-main.log
+@@ published
+shop 0.0.0.0:80->80/tcp, [::]:80->80/tcp, 127.0.0.1:8000-8001->8000-8001/tcp
+wiki 5432/tcp
 @@ records
 @@ units
 @@ stacks
@@ -96,6 +121,39 @@ def test_an_answer() -> None:
     )
     assert (survey.compose, survey.compose_package, survey.silent) == ("", "1.29.2-3", ("links", "sudo"))
     assert survey.databases == {"shop": "postgres:16", "wiki": "0a1b2c3d4e5f"}
+
+
+def test_neighbours() -> None:
+    """What else nginx, Redis, PostgreSQL and containers of the host are for."""
+    survey = parse(ANSWER)
+    assert survey.web_sites == (
+        WebSite("/etc/nginx/conf.d/own.conf", ("80", "[::]:443"), ("80",), ("a.test", "b.test")),
+        WebSite("/etc/nginx/sites-enabled/default", ("80",), ("80",), sample=True),
+    )
+    assert survey.redis == (
+        Redis("/etc/redis/redis.conf", 6379, ours=False),
+        Redis("/etc/redis/redis-shop.conf", 6380, ours=True),
+    )
+    assert survey.clusters == (Cluster("17", "main", 5432),)
+    assert survey.published == (("shop", 80), ("shop", 8000), ("shop", 8001))
+
+
+def test_the_script_finds_neighbours(tmp_path: Path) -> None:
+    """However an operator writes a server, and nothing of what is a comment, or a password."""
+    script = SCRIPT.read_text()
+    for place in ("/etc/nginx/conf.d", "/etc/nginx/sites-enabled", "/etc/redis"):
+        assert place in script
+        script = script.replace(place, f"{tmp_path}{place}")
+        (tmp_path / place[1:]).mkdir(parents=True)
+    (own := tmp_path / "etc/nginx/conf.d/own.conf").write_text(
+        "server { listen 80 default_server; server_name a.test\n\tb.test; # c.test;\n  listen [::]:443 ssl; }\n# listen 81;\n"
+    )
+    (redis := tmp_path / "etc/redis/redis-shop.conf").write_text('# Ansible managed\nrequirepass "a secret"\nport 6380\n')
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
+    survey = parse(done.stdout)
+    assert survey.web_sites == (WebSite(str(own), ("80", "[::]:443"), ("80",), ("a.test", "b.test")),)
+    assert survey.redis == (Redis(str(redis), 6380, ours=True),)
+    assert (done.stderr, "a secret" in done.stdout) == ("", False)
 
 
 @pytest.mark.parametrize(
