@@ -25,6 +25,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         host: {
             "__status_django": {"migrations": {"default": {"pending": pending, "missing": missing}}},
             # As df has it, or as it is killed.
+            "__status_holds": {"stdout_lines": ["nginx", "redis-server"] if host == "behind" else []},
             "__status_disk": {"stdout_lines": [] if host == "silent" else ["Use% Avail", " 7% 80G"]},
         }
         for host, (pending, missing, _words) in HOSTS.items()
@@ -46,4 +47,6 @@ def test_a_row(rows: dict[str, str], host: str) -> None:
     """It has the dates as the lines of the history have them."""
     row = json.loads(rows[host])
     assert (row[2], row[3], row[6]) == ("v1-abc", "2026-11-27 16:20:05 UTC", HOSTS[host][2])
+    held = "nginx, redis-server: no security updates; apt-mark unhold allows them"
+    assert row[9] == (held if host == "behind" else "no packages")
     assert row[7] == ("no answer from /srv/edusphere" if host == "silent" else "7% used, 80G free")
