@@ -22,7 +22,9 @@ SECOND: dict[str, dict[str, Any]] = {
     },
     "compose": {"edusphere_http_port": 8080},
 }
-MAIN_PROCESSES = "systemctl show --property=MainPID --value nginx redis-server redis-server@edusphere 'postgresql@*-main'"
+MAIN_PROCESSES = (
+    "systemctl show --property=MainPID --value nginx redis-server redis-server@edusphere 'postgresql@*-main'"
+)
 CONTAINERS = "docker ps --quiet --no-trunc --filter label=com.docker.compose.project=edusphere"
 
 
@@ -88,7 +90,9 @@ def test_an_account_of_somebodys_is_refused() -> None:
 
 def test_what_two_sites_cannot_share_is_named(mode: str) -> None:
     said = said_of(NAME)
-    names = SECOND[mode] if mode == "compose" else ["edusphere_front_port", "edusphere_redis_port", "postgresql_cluster"]
+    names = (
+        SECOND[mode] if mode == "compose" else ["edusphere_front_port", "edusphere_redis_port", "postgresql_cluster"]
+    )
     assert [name for name in names if name not in said] == []
     if mode == "native":
         assert "/etc/nginx/sites-enabled/default is nginx' default_server for port 80" in said

@@ -73,6 +73,8 @@ ask redis "$as_root sh -c '$look_redis'"
 ask clusters "$as_root pg_lsclusters --no-header"
 ask published "systemctl is-active --quiet docker && $as_root docker ps \\
   --format '$open .Label \"com.docker.compose.project\" $close $open .Ports $close'"
+# Where nft is missing, nothing is filtered, or by rules that it can't list. No sets and no counters.
+ask filter "$as_root nft --numeric --stateless list ruleset"
 # Of sites with a live release, the settings that their data hang on. Without a record of them, units and containers tell some.
 section records; cat /var/lib/edusphere-platform/sites/*.json 2>/dev/null
 units='/etc/systemd/system/multi-user.target.wants/*-backend@[ab].service'

@@ -14,7 +14,11 @@ from web_server import image
 
 # What one of them sets, as preflight asks for it, and what both name in the http block.
 SITES: dict[str, dict[str, Any]] = {
-    "shop": {"edusphere_name": "shop", "edusphere_domain": "shop.test", "nginx_http_extra": "map $host $shop { default 1; }"},
+    "shop": {
+        "edusphere_name": "shop",
+        "edusphere_domain": "shop.test",
+        "nginx_http_extra": "map $host $shop { default 1; }",
+    },
     "learn": {
         "edusphere_name": "learn",
         "edusphere_domain": "learn.test",
@@ -26,7 +30,29 @@ SITES: dict[str, dict[str, Any]] = {
 BOTH = """{{ {'shop': lookup('ansible.builtin.template', templates ~ file, template_vars=sites.shop),
               'learn': lookup('ansible.builtin.template', templates ~ file, template_vars=sites.learn),
               'host': lookup('ansible.builtin.template', templates ~ host, template_vars=sites.shop)} | to_json }}"""
-CERTIFICATE = "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=shop.test -keyout key.pem -out certificate.pem -days 2"
+CERTIFICATE = (
+    "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=shop.test -keyout key.pem -out certificate.pem -days 2"
+)
+# nginx must have nothing to say of the files, warnings as well.
+SERVE = """
+cd /sites && rm -f /etc/nginx/sites-enabled/*
+cp nginx.conf /etc/nginx && cp enabled/* /etc/nginx/sites-enabled
+for site in shop learn; do mkdir /etc/nginx/tls-$site && cp *.pem /etc/nginx/tls-$site; done
+said=$(nginx -t -q 2>&1); test -z "$said" || { echo "$said" >&2; exit 1; }
+nginx && exec python3 -c "$0" shop.test learn.test other.test
+"""
+ASK = """
+import http.client, sys
+for name in sys.argv[1:]:
+    server = http.client.HTTPConnection("127.0.0.1", timeout=10)
+    server.putrequest("GET", "/", skip_host=True)
+    server.putheader("Host", name)
+    server.endheaders()
+    try:
+        print(name, server.getresponse().status)
+    except http.client.RemoteDisconnected:
+        print(name, "nothing")
+"""
 # What an operator had there before.
 OWN = "server { listen 80 default_server; return 404; }\n"
 
@@ -51,18 +77,8 @@ def both(place: Path, role: str, name: str, host: str, **settings: Any) -> dict[
 
 def answers(server: str, place: Path) -> dict[str, str]:
     """What nginx with the sites in a directory answers to each name over HTTP: a status, or nothing."""
-    ask = "import http.client, sys\nfor name in sys.argv[1:]:\n    server = http.client.HTTPConnection('127.0.0.1', timeout=10)\n"
-    ask += "    server.putrequest('GET', '/', skip_host=True); server.putheader('Host', name); server.endheaders()\n"
-    ask += "    try: print(name, server.getresponse().status)\n    except http.client.RemoteDisconnected: print(name, 'nothing')\n"
-    script = (
-        "cd /sites && rm -f /etc/nginx/sites-enabled/* && cp nginx.conf /etc/nginx && cp enabled/* /etc/nginx/sites-enabled"
-        " && for site in shop learn; do mkdir /etc/nginx/tls-$site && cp *.pem /etc/nginx/tls-$site; done"
-        ' && said=$(nginx -t -q 2>&1) && test -z "$said" && nginx && exec python3 -c "$0" shop.test learn.test other.test'
-        ' || { echo "$said"; exit 1; }'
-    )
     run = ("run", "--rm", "--label=org.edusphere.testbed=test", f"--volume={place}:/sites:ro", "--entrypoint=sh")
-    said = docker(*run, image(server), "-c", script, ask)
-    return dict(re.findall(r"(\S+) (\S+)", said))
+    return dict(re.findall(r"(\S+) (\S+)", docker(*run, image(server), "-c", SERVE, ASK)))
 
 
 @pytest.mark.parametrize("server", ["debian12", "debian13"])
@@ -103,7 +119,8 @@ def test_each_has_its_own_redis(tmp_path: Path) -> None:
     for site in SITES:
         (tmp_path / f"redis-{site}.conf").write_text(files[site])
     script = (
-        "for site in shop learn; do mkdir /run/redis-$site && redis-server /sites/redis-$site.conf --daemonize yes; done;"
+        "for site in shop learn; do"
+        " mkdir /run/redis-$site && redis-server /sites/redis-$site.conf --daemonize yes; done;"
         " sleep 1; for port in 6379 6380; do REDISCLI_AUTH=unused redis-cli -p $port config get dir; done"
     )
     run = ("run", "--rm", "--label=org.edusphere.testbed=test", f"--volume={tmp_path}:/sites:ro", "--entrypoint=sh")

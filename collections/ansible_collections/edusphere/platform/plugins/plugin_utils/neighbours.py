@@ -94,7 +94,8 @@ def _redis(name: str, settings: Mapping[str, Any], survey: Survey) -> Iterator[s
             yield f"port {port} is in {server.file}; set edusphere_redis_port to another port"
         elif server.ours and others and not known:
             yield (
-                f"port {port} is in {server.file}, which is site {others[0]}'s; set edusphere_redis_port to another port"
+                f"port {port} is in {server.file}, which is site {others[0]}'s; "
+                "set edusphere_redis_port to another port"
             )
         elif not server.ours and running:
             yield (
@@ -110,8 +111,8 @@ def _postgresql(name: str, settings: Mapping[str, Any], survey: Survey) -> Itera
         versions = {version, str(site.get("postgresql_version", version))} - {""}
         if site["edusphere_name"] != name and site.get("postgresql_cluster") == cluster and len(versions) < 2:
             yield (
-                f"the PostgreSQL cluster {cluster} is site {site['edusphere_name']}'s; set postgresql_cluster to a name "
-                "of its own, and edusphere_database_port to another port"
+                f"the PostgreSQL cluster {cluster} is site {site['edusphere_name']}'s; "
+                "set postgresql_cluster to a name of its own, and edusphere_database_port to another port"
             )
             return
     for found in survey.clusters:
@@ -127,8 +128,8 @@ def _published(name: str, settings: Mapping[str, Any], survey: Survey, groups: S
     wanted = {"edusphere_front_port": "app", "edusphere_database_port": "database", "edusphere_redis_port": "cache"}
     ports = {settings[setting]: setting for setting, group in wanted.items() if group in groups and setting in settings}
     if "edge" in groups:
-        ports |= {port: "edusphere_http_port" for port in _public_ports(settings)[:1]}
-        ports |= {port: "edusphere_https_port" for port in _public_ports(settings)[1:]}
+        ports |= dict.fromkeys(_public_ports(settings)[:1], "edusphere_http_port")
+        ports |= dict.fromkeys(_public_ports(settings)[1:], "edusphere_https_port")
     for stack, port in survey.published:
         if stack != name and port in ports:
             setting = ports[port]

@@ -34,6 +34,7 @@ from ansible_collections.edusphere.platform.plugins.plugin_utils import (
     neighbours,
     orphans,
     package_manager,
+    packet_filter,
     places,
     postgres_image,
 )
@@ -43,8 +44,8 @@ GROUPS = ("edge", "app", "database", "cache")
 
 TESTED_SYSTEMS = {("debian", "12"), ("debian", "13")}
 UNTESTED_SYSTEMS = {("ubuntu", "22.04"), ("ubuntu", "24.04")}
-# Those whose own nginx or Redis is older than what the configurations need: ssl_reject_handshake came with nginx 1.19.4,
-# "bind … -::1" with Redis 6.2. Ubuntu 22.04 has 1.18 and 6.0. Containers bring theirs along.
+# Those whose own nginx or Redis is older than what the configurations need: ssl_reject_handshake came with nginx
+# 1.19.4, "bind … -::1" with Redis 6.2. Ubuntu 22.04 has 1.18 and 6.0. Containers bring theirs along.
 TOO_OLD_SYSTEMS = {("ubuntu", "22.04")}
 
 # The shortest SECRET_KEY that passes Django's own deployment check (security.W009), which is content with five
@@ -791,7 +792,8 @@ def _system(survey: Survey, host: Host) -> Iterator[str]:
     elif system in TOO_OLD_SYSTEMS and host.settings.get("edusphere_mode") != "compose":
         yield (
             f"host {host.name}: runs {survey.os.get('PRETTY_NAME')}, whose nginx 1.18 and Redis 6.0 can't read the "
-            "site's configuration; install Debian 12 or 13 or upgrade to Ubuntu 24.04, or set edusphere_mode to 'compose'"
+            "site's configuration; install Debian 12 or 13 or upgrade to Ubuntu 24.04, or set edusphere_mode to "
+            "'compose'"
         )
     if not survey.systemd:
         yield f"host {host.name}: was not booted with systemd"
@@ -821,7 +823,19 @@ def _database_volume(survey: Survey, host: Host) -> Iterator[str]:
 
 
 # Questions whose answers only refine a check. Without one of the others, checks would pass or fail for no reason.
-TOLERABLE = ("links", "python3", "processes", "compose", "compose_package", "databases", "nginx", "redis", "clusters", "published")
+TOLERABLE = (
+    "links",
+    "python3",
+    "processes",
+    "compose",
+    "compose_package",
+    "databases",
+    "nginx",
+    "redis",
+    "clusters",
+    "published",
+    "filter",
+)
 # What each question of the survey asks, and how.
 QUESTIONS = {
     "user": "who it is logged in as (id -un)",
@@ -844,6 +858,7 @@ QUESTIONS = {
     "redis": "its Redis (/etc/redis)",
     "clusters": "its PostgreSQL clusters (pg_lsclusters)",
     "published": "the ports of its containers (docker ps)",
+    "filter": "its packet filter (nft list ruleset)",
 }
 
 
@@ -870,7 +885,7 @@ def _silent_places(site: Site, survey: Survey, host: Host) -> list[str]:
 
 
 def _compose(survey: Survey, host: Host) -> Iterator[str]:
-    """Debian's package docker-compose may be Compose v1, and keeps the package of that name that is v2 away. Ubuntu's is."""
+    """The package docker-compose may be Compose v1, and keeps the package of that name that is v2 away."""
     if (
         host.settings.get("edusphere_mode") != "compose"
         or survey.compose
@@ -879,9 +894,9 @@ def _compose(survey: Survey, host: Host) -> Iterator[str]:
         return
     if survey.os.get("ID") == "ubuntu":
         yield (
-            f"host {host.name}: `docker compose` does not work, and {survey.os.get('PRETTY_NAME')} has not the packages "
-            "that Debian has it in (docker-cli; docker-compose is version 1); set docker_source to 'docker', or install "
-            "an engine and Compose v2 yourself"
+            f"host {host.name}: `docker compose` does not work, and {survey.os.get('PRETTY_NAME')} lacks "
+            "Debian's packages of it (docker-cli; docker-compose is version 1); set docker_source to 'docker', or "
+            "install an engine and Compose v2 yourself"
         )
     elif survey.compose_package.startswith("1."):
         yield (
@@ -928,6 +943,26 @@ def _between_hosts(site: Site) -> Iterator[str]:
         yield f"group app: a release is built once, so all app hosts and the builder must be of one system ({listing})"
 
 
+def _shut(site: Site, host: Host, survey: Survey) -> Iterator[str]:
+    """Ports that others ask at, and that the host's own packet filter shuts. In Compose mode they pass it by."""
+    clients = {"edusphere_front_port": "edge", "edusphere_database_port": "app", "edusphere_redis_port": "app"}
+    if host.settings.get("edusphere_mode") == "compose":
+        return
+    for name, port, _programs in services(site, host):
+        public = name in ("edusphere_http_port", "edusphere_https_port")
+        others = [client for client in site.groups.get(clients.get(name, ""), []) if client != host.name]
+        opened: set[str] = set()
+        for chain in packet_filter.dropping(survey.filter) if public or others else ():
+            # ufw has a table for each IP, and one command.
+            if chain.shuts(port) and chain.opens(port) not in opened:
+                opened.add(chain.opens(port))
+                who = "visitors ask" if public else f"{', '.join(others)} must ask"
+                yield (
+                    f"host {host.name}: its packet filter (table {chain.table}) drops what comes to port {port}, where "
+                    f"{who} ({name}); open it with {chain.opens(port)}, and in the filter's own file"
+                )
+
+
 def _exposures(settings: Mapping[str, Any]) -> Iterator[str]:
     """What a site that people are to use should not stay with."""
     domain = str(settings.get("edusphere_domain", ""))
@@ -955,6 +990,7 @@ def _notices(site: Site) -> Iterator[str]:
             groups = [group for group in GROUPS if host.name in site.groups.get(group, [])]
             for notice in neighbours.notices(host.settings, host.survey, groups):
                 yield f"host {host.name}: {notice}"
+            yield from _shut(site, host, host.survey)
             silent = [QUESTIONS[question] for question in host.survey.silent if question in TOLERABLE]
             places_of_site = _silent_places(site, host.survey, host)
             silent += [f"the storage at {mount}" for mount in host.survey.silent_mounts if mount not in places_of_site]

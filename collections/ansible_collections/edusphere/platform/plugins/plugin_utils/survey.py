@@ -130,6 +130,8 @@ class Survey:
     clusters: tuple[Cluster, ...] = ()
     published: tuple[tuple[str, int], ...] = ()
     """Compose projects, and a port that each of them publishes."""
+    filter: tuple[str, ...] = ()
+    """The packet filter's rules, as nft lists them."""
     silent: tuple[str, ...] = ()
     """The questions that were not answered in time."""
     silent_mounts: tuple[str, ...] = ()
@@ -206,6 +208,7 @@ def parse(text: str) -> Survey:
             for line in sections.get("clusters", [])
             if len(words := line.split()) > 2 and words[2].isdigit()
         ),
+        filter=tuple(sections.get("filter", [])),
         published=_published(sections.get("published", [])),
         silent=tuple(line.strip() for line in sections["silent"]),
         # Something may be mounted twice at one place.

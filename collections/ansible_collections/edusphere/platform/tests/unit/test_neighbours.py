@@ -150,4 +150,5 @@ def test_a_default_server_of_an_operators(site: WebSite, port: str) -> None:
     """It is named and left as it is."""
     survey = host(sites=(SHOP,), web_sites=(site,))
     told = list(notices({**SETTINGS, "edusphere_tls": "provided"}, survey, GROUPS))
-    assert [f"{site.file} is nginx' default_server for port {port}:" in notice for notice in told] == [True] * bool(port)
+    text = f"{site.file} is nginx' default_server for port {port}:"
+    assert [text in notice for notice in told] == [True] * bool(port)

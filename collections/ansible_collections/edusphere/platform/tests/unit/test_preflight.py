@@ -626,7 +626,12 @@ def test_a_host_out_of_reach(settings: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("version", "changes", "compose", "text"),
     [
-        ("22.04", {}, "", "whose nginx 1.18 and Redis 6.0 can't read the site's configuration; install Debian 12 or 13"),
+        (
+            "22.04",
+            {},
+            "",
+            "whose nginx 1.18 and Redis 6.0 can't read the site's configuration; install Debian 12 or 13",
+        ),
         ("24.04", {}, "", ""),
         ("24.04", {"edusphere_mode": "compose"}, "", "set docker_source to 'docker'"),
         ("22.04", {"edusphere_mode": "compose"}, "", "set docker_source to 'docker'"),
@@ -648,10 +653,25 @@ def test_neighbours_are_named(settings: dict[str, Any]) -> None:
     """A second site with the first one's ports, and an operator's default server."""
     own = WebSite("/etc/nginx/sites-enabled/own", ("80", "8000"), ("80",), ("own.test",))
     found, noticed = judge(one(settings, survey=survey(web_sites=(own,))))
-    assert found == [
-        "host one: port 8000 is in /etc/nginx/sites-enabled/own; set edusphere_front_port to another port"
-    ]
+    assert found == ["host one: port 8000 is in /etc/nginx/sites-enabled/own; set edusphere_front_port to another port"]
     assert [notice.partition(" is ")[0] for notice in noticed] == ["host one: /etc/nginx/sites-enabled/own"]
+
+
+FILTER = ("table inet filter {", "chain input {", "type filter hook input priority filter; policy drop;", "}", "}")
+
+
+def test_ports_that_a_packet_filter_shuts(settings: dict[str, Any]) -> None:
+    """They are no problem of the deployment's, and nobody would reach the site."""
+    found, noticed = judge(one(settings, survey=survey(filter=FILTER)))
+    (notice,) = noticed
+    assert found == []
+    assert "host one: its packet filter (table inet filter) drops what comes to port 80, where visitors ask" in notice
+    assert "open it with nft insert rule inet filter input tcp dport 80 accept" in notice
+    # Of a stack's ports no chain with that hook knows.
+    assert judge(one({**settings, "edusphere_mode": "compose"}, survey=survey(filter=FILTER))) == ([], [])
+    site = replaced(many(settings), "database", survey=survey(address="10.0.0.4", filter=FILTER))
+    notice = next(notice for notice in judge(site)[1] if "packet filter" in notice)
+    assert "port 5432, where app1, app2 must ask (edusphere_database_port)" in notice
 
 
 def test_a_dev_server_of_another_site(settings: dict[str, Any]) -> None:

@@ -146,9 +146,12 @@ def test_the_script_finds_neighbours(tmp_path: Path) -> None:
         script = script.replace(place, f"{tmp_path}{place}")
         (tmp_path / place[1:]).mkdir(parents=True)
     (own := tmp_path / "etc/nginx/conf.d/own.conf").write_text(
-        "server { listen 80 default_server; server_name a.test\n\tb.test; # c.test;\n  listen [::]:443 ssl; }\n# listen 81;\n"
+        "server { listen 80 default_server; server_name a.test\n\tb.test; # c.test;\n"
+        "  listen [::]:443 ssl; }\n# listen 81;\n"
     )
-    (redis := tmp_path / "etc/redis/redis-shop.conf").write_text('# Ansible managed\nrequirepass "a secret"\nport 6380\n')
+    (redis := tmp_path / "etc/redis/redis-shop.conf").write_text(
+        '# Ansible managed\nrequirepass "a secret"\nport 6380\n'
+    )
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
     survey = parse(done.stdout)
     assert survey.web_sites == (WebSite(str(own), ("80", "[::]:443"), ("80",), ("a.test", "b.test")),)
