@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,12 @@ def test_nginx_serves_both(tmp_path: Path, server: str, tls: str) -> None:
 
 def test_each_has_its_own_redis(tmp_path: Path) -> None:
     """Its own port and directory, in one that reads both: the oldest that is accepted."""
-    files = both(tmp_path, "redis", "redis.conf.j2", "redis.conf.j2", redis_maxmemory="64mb")
+    (before := tmp_path / "before.j2").write_text("{{ __redis_written_before }}")
+    host = os.path.relpath(before, ROOT / "roles/redis/templates")
+    files = both(tmp_path, "redis", "redis.conf.j2", host, redis_maxmemory="64mb")
+    # What this role wrote in the package's place is known by its port; the package's own, or an operator's, is nobody's.
+    assert [re.search(files["host"], files[site]) is not None for site in SITES] == [True, False]
+    assert re.search(files["host"], "# Redis configuration file example.\n#\nport 6379\n") is None
     said = {site: dict(line.split(" ", 1) for line in files[site].splitlines()[1:]) for site in SITES}
     assert {site: said[site]["port"] for site in SITES} == {"shop": "6379", "learn": "6380"}
     assert {site: said[site]["dir"] for site in SITES} == {"shop": "/run/redis-shop", "learn": "/run/redis-learn"}
