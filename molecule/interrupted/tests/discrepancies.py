@@ -26,7 +26,7 @@ def output(*command: str, **environment: str) -> str:
 
 
 def redis() -> Iterator[str]:
-    """Every line of the site's Redis' configuration, against what the server answers; and the passwords that it takes."""
+    """Every line of Redis' configuration, against what the server answers; and the passwords that it takes."""
     password = environment()[b"REDIS_PASSWORD"].decode()
     lines = [shlex.split(line) for line in Path("/etc/redis/redis-edusphere.conf").read_text().splitlines()]
     said = {name: " ".join(words) for name, *words in (line for line in lines if line and not line[0].startswith("#"))}
