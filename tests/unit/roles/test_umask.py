@@ -1,4 +1,4 @@
-"""What builds run with, made by a root whose umask lets nobody else read, and what a source's copy is like then."""
+"""What builds run with, made by a root whose umask lets nobody else read."""
 
 from __future__ import annotations
 
