@@ -282,7 +282,7 @@ def _retained(
         # Which of them have served well is lost with the record. What the other slot had is what served before.
         before = {backend.release for backend in host.backends}
         built = sorted(host.built or (), key=lambda each: each.since, reverse=True)
-        found = [
+        found: t.List[Entry] = [
             {"release": each.release, "version": each.version, "since": each.since}
             if each.release in before
             else {"release": each.release, "version": each.version, "since": each.since, "withdrawn": True}
