@@ -5,56 +5,57 @@ from __future__ import annotations
 import pytest
 from ansible_collections.edusphere.platform.plugins.plugin_utils.packet_filter import dropping
 
+# nft indents by tabs; what stands here by spaces is the same to it.
 # An operator's own, with a table of the platform's beside it.
 OWN = """\
 table inet filter {
-	set admins {
-		type ipv4_addr
-		elements = { 192.0.2.7 }
-	}
-	chain input {
-		type filter hook input priority filter; policy drop;
-		iifname "lo" accept
-		ct state vmap { invalid : drop, established : accept, related : accept }
-		tcp dport 22 accept comment "ssh"
-	}
-	chain forward {
-		type filter hook forward priority filter; policy accept;
-		tcp dport 80 accept
-	}
+    set admins {
+        type ipv4_addr
+        elements = { 192.0.2.7 }
+    }
+    chain input {
+        type filter hook input priority filter; policy drop;
+        iifname "lo" accept
+        ct state vmap { invalid : drop, established : accept, related : accept }
+        tcp dport 22 accept comment "ssh"
+    }
+    chain forward {
+        type filter hook forward priority filter; policy accept;
+        tcp dport 80 accept
+    }
 }
 table inet edusphere {
-	chain input {
-		type filter hook input priority filter - 5; policy accept;
-		ip saddr { 192.0.2.1 } tcp dport 5432 accept
-		tcp dport 5432 drop
-	}
+    chain input {
+        type filter hook input priority filter - 5; policy accept;
+        ip saddr { 192.0.2.1 } tcp dport 5432 accept
+        tcp dport 5432 drop
+    }
 }
 """
 # ufw's, as `ufw allow OpenSSH && ufw enable` makes it, cut.
 UFW = """\
 table ip filter {
-	chain ufw-before-input {
-		iifname "lo" counter packets 1 bytes 5 accept
-		ct state related,established counter packets 1 bytes 5 accept
-		ip protocol icmp icmp type echo-request counter packets 0 bytes 0 accept
-		udp sport 67 udp dport 68 counter packets 0 bytes 0 accept
-		counter packets 0 bytes 0 jump ufw-user-input
-	}
-	chain ufw-user-input {
-		tcp dport 22 counter packets 0 bytes 0 accept
-	}
-	chain INPUT {
-		type filter hook input priority filter; policy drop;
-		counter packets 1 bytes 5 jump ufw-before-input
-	}
-	chain DOCKER {
-		ip daddr 172.17.0.2 tcp dport 80 counter packets 0 bytes 0 accept
-	}
-	chain FORWARD {
-		type filter hook forward priority filter; policy drop;
-		counter packets 0 bytes 0 jump DOCKER
-	}
+    chain ufw-before-input {
+        iifname "lo" counter packets 1 bytes 5 accept
+        ct state related,established counter packets 1 bytes 5 accept
+        ip protocol icmp icmp type echo-request counter packets 0 bytes 0 accept
+        udp sport 67 udp dport 68 counter packets 0 bytes 0 accept
+        counter packets 0 bytes 0 jump ufw-user-input
+    }
+    chain ufw-user-input {
+        tcp dport 22 counter packets 0 bytes 0 accept
+    }
+    chain INPUT {
+        type filter hook input priority filter; policy drop;
+        counter packets 1 bytes 5 jump ufw-before-input
+    }
+    chain DOCKER {
+        ip daddr 172.17.0.2 tcp dport 80 counter packets 0 bytes 0 accept
+    }
+    chain FORWARD {
+        type filter hook forward priority filter; policy drop;
+        counter packets 0 bytes 0 jump DOCKER
+    }
 }
 """
 OPENS = "tcp dport 22 accept"
