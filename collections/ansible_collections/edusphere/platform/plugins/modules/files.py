@@ -264,7 +264,8 @@ class Files:
 
     def check(self, command: t.List[str]) -> None:
         """Run the command that tells whether all of it is right; OSError where it says no."""
-        code, out, err = self._module.run_command(command)
+        # A script's variables are the script's.
+        code, out, err = self._module.run_command(command, expand_user_and_vars=False)
         if code != 0:
             # Not a script in it, which would hide what it said.
             words = ["..." if "\n" in word else word for word in command]
@@ -348,7 +349,8 @@ class Files:
             raise
 
     def _validate(self, path: Path, new: Path, command: str) -> None:
-        code, out, err = self._module.run_command([word.replace("%s", str(new)) for word in shlex.split(command)])
+        words = [word.replace("%s", str(new)) for word in shlex.split(command)]
+        code, out, err = self._module.run_command(words, expand_user_and_vars=False)
         if code != 0:
             raise OSError("validate: %s was left as it is: %s" % (path, (err or out).strip()))
 

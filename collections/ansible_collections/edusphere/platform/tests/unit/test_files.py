@@ -167,6 +167,12 @@ def test_what_does_not_validate_stays_as_it_was(run: Any, place: Path) -> None:
     assert run({"path": f"{place}/file", "content": "good 2\n", "validate": "grep --quiet good %s"})["changed"]
 
 
+def test_what_validates_gets_its_words_as_they_are(run: Any, place: Path) -> None:
+    entry = {"path": f"{place}/file", "content": "a"}
+    assert run(entry, validate=["sh", "-c", 'HOME=/nowhere; test "$HOME" = /nowhere'])["changed"]
+    assert run({**entry, "content": "b", "validate": "sh -c 'HOME=%s; test -e \"$HOME\"'"})["changed"]
+
+
 def test_what_is_wrong_is_told_at_once_and_before_anything_is_done(run: Any, place: Path) -> None:
     refused = run(
         {"path": f"{place}/good", "content": ""},
