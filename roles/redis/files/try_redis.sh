@@ -15,8 +15,10 @@ cd / || exit 1
 # A Redis that was built without TLS does not know the option.
 tls=
 ! grep -q '^tls-port ' "$1" || tls='--tls-port 0'
+# The directory of the live one is there only while that runs. The line stays, since errors tell its number.
+sed 's/^dir .*/#/' "$1" > "$place/redis.conf" || exit 1
 # shellcheck disable=SC2086 # two words or none
-redis-server "$1" --port 0 $tls --unixsocket "$place/socket" --dir "$place" --pidfile "$place/pid" --logfile '' \
+redis-server "$place/redis.conf" --port 0 $tls --unixsocket "$place/socket" --dir "$place" --pidfile "$place/pid" --logfile '' \
   --daemonize no --supervised no --save '' --appendonly no --replicaof no one > "$place/said" 2>&1 &
 server=$!
 left=100
