@@ -67,7 +67,12 @@ look_nginx='
   if dpkg-query --show --showformat "\${Conffiles}" nginx-common | grep -qF " /etc/nginx/sites-available/default $sum"; then
     echo /etc/nginx/sites-enabled/default sample
   fi'
-look_redis='awk "FNR == 1 || /^port/ { print FILENAME, \$0 }" /etc/redis/redis*.conf'
+# The package's own can't run where its unit is masked, which role redis does.
+look_redis='for file in /etc/redis/redis*.conf; do
+    if [ "$file $(readlink /etc/systemd/system/redis-server.service)" != "/etc/redis/redis.conf /dev/null" ]; then
+      awk "FNR == 1 || /^port/ { print FILENAME, \$0 }" "$file"
+    fi
+  done'
 ask nginx "$as_root sh -c '$look_nginx'"
 ask redis "$as_root sh -c '$look_redis'"
 ask clusters "$as_root pg_lsclusters --no-header"

@@ -46,8 +46,8 @@ def configuration(tmp_path_factory: pytest.TempPathFactory, port: int) -> Path:
     (there := place / "there").mkdir()
     groups = {"app": ["vm"], "cache": ["vm"]}
     text = rendered(there, template, {"vm": {}}, groups, "redis", edusphere_redis_port=port)["vm"]
-    (place / "redis.acl").write_text(redis_users(OLD))
-    here = text.replace("/etc/redis/", f"{place}/").replace("/run/redis", str(place))
+    (place / "redis-edusphere.acl").write_text(redis_users(OLD))
+    here = text.replace("/etc/redis/", f"{place}/").replace("/run/redis-edusphere", str(place))
     (place / "redis.conf").write_text(here)
     return place / "redis.conf"
 
@@ -92,7 +92,7 @@ def test_a_configuration_is_tried_beside_the_one_that_runs(
 
 def test_a_password_changes_in_two_steps(configuration: Path, server: int) -> None:
     """Both are valid in the meantime, and who is logged in with the old one stays so."""
-    users = configuration.with_name("redis.acl")
+    users = configuration.with_name("redis-edusphere.acl")
     listener = subprocess.Popen(
         ["redis-cli", "-p", str(server), "SUBSCRIBE", "room"],
         env=os.environ | {"REDISCLI_AUTH": OLD},

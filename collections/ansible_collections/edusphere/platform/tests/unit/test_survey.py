@@ -138,10 +138,11 @@ def test_neighbours() -> None:
     assert survey.published == (("shop", 80), ("shop", 8000), ("shop", 8001))
 
 
-def test_the_script_finds_neighbours(tmp_path: Path) -> None:
-    """However an operator writes a server, and nothing of what is a comment, or a password."""
+@pytest.mark.parametrize("masked", [False, True])
+def test_the_script_finds_neighbours(tmp_path: Path, masked: bool) -> None:
+    """However an operator writes a server, and nothing of what is a comment, a password, or can't run."""
     script = SCRIPT.read_text()
-    for place in ("/etc/nginx/conf.d", "/etc/nginx/sites-enabled", "/etc/redis"):
+    for place in ("/etc/nginx/conf.d", "/etc/nginx/sites-enabled", "/etc/redis", "/etc/systemd/system"):
         assert place in script
         script = script.replace(place, f"{tmp_path}{place}")
         (tmp_path / place[1:]).mkdir(parents=True)
@@ -152,10 +153,15 @@ def test_the_script_finds_neighbours(tmp_path: Path) -> None:
     (redis := tmp_path / "etc/redis/redis-shop.conf").write_text(
         '# Ansible managed\nrequirepass "a secret"\nport 6380\n'
     )
+    (package := tmp_path / "etc/redis/redis.conf").write_text("# Redis configuration file example.\nport 6379\n")
+    if masked:
+        (tmp_path / "etc/systemd/system/redis-server.service").symlink_to("/dev/null")
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
     survey = parse(done.stdout)
     assert survey.web_sites == (WebSite(str(own), ("80", "[::]:443"), ("80",), ("a.test", "b.test")),)
-    assert survey.redis == (Redis(str(redis), 6380, ours=True),)
+    assert [*survey.redis] == [Redis(str(redis), 6380, ours=True)] + [Redis(str(package), 6379, ours=False)] * (
+        not masked
+    )
     assert (done.stderr, "a secret" in done.stdout) == ("", False)
 
 
