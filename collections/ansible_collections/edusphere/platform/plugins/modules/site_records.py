@@ -184,7 +184,7 @@ class Looker:
         """What a command says; ``None`` where it fails or is not there."""
         if not self.module.get_bin_path(command[0]):
             return None
-        status, said, _ = self.module.run_command(["timeout", "30", *command], environ_update={"LC_ALL": "C.UTF-8"})
+        status, said, _err = self.module.run_command(["timeout", "30", *command], environ_update={"LC_ALL": "C.UTF-8"})
         return str(said) if status == 0 else None
 
     def slots(self) -> t.Iterator[Backend]:
