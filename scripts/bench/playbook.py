@@ -28,7 +28,9 @@ def run(playbook: str) -> tuple[float, int, int]:
         env=os.environ
         | {
             "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
-            "ANSIBLE_CALLBACKS_ENABLED": "edusphere.platform.module_cache,edusphere.platform.gc_freeze,edusphere.platform.run_changes",
+            "ANSIBLE_CALLBACKS_ENABLED": ",".join(
+                f"edusphere.platform.{name}" for name in ("module_cache", "gc_freeze", "run_changes")
+            ),
         },
         capture_output=True,
         text=True,

@@ -77,7 +77,9 @@ def _run(*command: str, check: bool, **environment: str) -> subprocess.Completed
         env=os.environ
         | {
             "ANSIBLE_CONFIG": f"{ROOT}/ansible.cfg",
-            "ANSIBLE_CALLBACKS_ENABLED": "edusphere.platform.module_cache,edusphere.platform.gc_freeze,edusphere.platform.run_changes",
+            "ANSIBLE_CALLBACKS_ENABLED": ",".join(
+                f"edusphere.platform.{name}" for name in ("module_cache", "gc_freeze", "run_changes")
+            ),
             # molecule asks for colours, which what reads the output would have to know.
             "ANSIBLE_FORCE_COLOR": "0",
             "ANSIBLE_NOCOLOR": "1",
