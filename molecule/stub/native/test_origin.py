@@ -45,7 +45,7 @@ def test_source(vm: Host, forge: Host) -> None:
     fingerprint = vm.check_output("ssh-keygen -l -f /root/deploy-key").split()[1]
     assert fingerprint in forge.check_output("journalctl --unit ssh --grep 'Accepted publickey for git' --output cat")
     # Whoever builds can neither change nor read what the next version is fetched with.
-    assert vm.check_output("stat --format '%%U %%a' /srv/edusphere/mirrors") == "root 700"
+    assert vm.check_output("stat --format '%U %a' /srv/edusphere/mirrors") == "root 700"
     secret = vm.file("/root/deploy-key").content_string.splitlines()[-2]
     assert vm.run("grep --recursive --files-with-matches --fixed-strings %s /srv/edusphere", secret).stdout == ""
 
