@@ -116,13 +116,17 @@ options:
       - V(warn) migrates with a warning for each; V(enforce) refuses the whole plan, on all databases, before anything
         is changed, in check mode too; V('off') does not judge.
       - A migration is V(compatible) when every SELECT, INSERT, UPDATE and DELETE that models of the present schema can
-        make still works. It is V(incompatible) when it drops or renames a table or a column, adds a column that is
+        make still works, whenever others see what it has changed. Operations of one transaction that take each other
+        back cancel out. It is V(incompatible) when it drops or renames a table or a column, adds a column that is
         C(NOT NULL) without C(db_default), makes a column C(NOT NULL), smaller or one of another type, takes its
-        C(db_default) away, adds a unique, check or foreign key constraint, takes away the uniqueness of columns that an
-        upsert may name (C(bulk_create) with C(update_conflicts), C(INSERT ... ON CONFLICT)), or locks a large table
-        (PostgreSQL, see O(safety_large_table)) while an index is built or the table is written anew. It is V(unknown)
-        when it runs Python code, SQL of its own, or operations that are not Django's, and on databases other than
-        PostgreSQL and SQLite.
+        C(db_default) away, adds a unique, check or foreign key constraint that rows of running code may not meet, takes
+        away the uniqueness of columns that an upsert may name (C(bulk_create) with C(update_conflicts),
+        C(INSERT ... ON CONFLICT)), indexes values that may be too long for an index (PostgreSQL), renames a model that
+        generic relations may find, can't be applied, or works on a large table as a whole (PostgreSQL, see
+        O(safety_large_table)) while it holds locks that running code waits for. It is V(unknown) when it runs Python
+        code, SQL that is not known, or operations that are not Django's, and on databases other than PostgreSQL and
+        SQLite.
+      - Every rule, and what it is based on, is in C(docs/judgement.md) of the collection.
       - Not judged is a database to which no migration has been applied yet, as nothing runs on it, and what is only
         recorded.
       - >-
@@ -410,6 +414,11 @@ safety:
               type: list
               elements: str
               sample: ["drops the column blog_article.slug, which running code reads and writes"]
+            instead:
+              description: How to do the same so that running code goes on, as far as there is a rule for it.
+              type: list
+              elements: str
+              sample: ["release code that does not use it first, and drop it in the release after that"]
     not_judged:
       description: Why the plan of a database was not judged, by its alias.
       type: dict

@@ -235,6 +235,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             metafunc.parametrize("stack", on(stacks, *mark.args), indirect=True)
 
 
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say what the judgement was tried on: the seed, and the share of each verdict."""
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.getreports(outcome):
+            for name, words in report.user_properties:
+                if name == "judged" and report.when == "call":
+                    terminalreporter.write_line(f"judged: {words}")
+
+
 @pytest.fixture
 def stack(request: pytest.FixtureRequest) -> Stack:
     """What the projects of a test run on."""

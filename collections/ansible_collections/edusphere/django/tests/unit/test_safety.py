@@ -350,14 +350,14 @@ CASES = [
     Case("python_elidable", "unknown",
          f"migrations.RunPython(lambda apps, editor: editor.execute('{DROP}'), elidable=True)", works=False),
     Case("sql_harmless", "unknown", "migrations.RunSQL('UPDATE {app}_article SET title = title')", works=True),
-    Case("sql_harmful", "unknown", f"migrations.RunSQL('{DROP}', elidable=True)", works=False),
+    Case("sql_harmful", "incompatible", f"migrations.RunSQL('{DROP}', elidable=True)", sqlite="unknown", works=False),
     Case("custom_harmless", "unknown", "Custom('')", works=True),
-    Case("custom_harmful", "unknown", f"Custom('{DROP}')", works=False),
+    Case("custom_harmful", "incompatible", f"Custom('{DROP}')", sqlite="unknown", works=False),
     Case("extension", "compatible", POSTGRES + "CreateExtension('citext')", engine="postgresql"),
     Case("collation", "unknown", alter("models.CharField(max_length=20, db_collation='{collation}')"), works=True),
     Case("index_on_risky_expression", "unknown", "migrations.AddIndex('article', models.Index("
          "functions.Cast('title', models.IntegerField()), name='o'))", works=False, engine="postgresql"),
-    Case("index_on_harmless_expression", "unknown", "migrations.AddIndex('article', models.Index("
+    Case("index_on_harmless_expression", "compatible", "migrations.AddIndex('article', models.Index("
          "models.F('a') * 1, name='p'))", TWO, works=True),
     Case("generated_risky", "unknown", add("models.GeneratedField(expression=1 / models.F('a'),"
          " output_field=models.IntegerField(), db_persist=True)"), TWO, works=False, since="5.0", engine="postgresql"),

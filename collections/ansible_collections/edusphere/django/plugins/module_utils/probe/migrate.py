@@ -24,7 +24,7 @@ from ansible_collections.edusphere.django.plugins.module_utils.probe.safety impo
 # What manage.py would be called with.
 COMMAND = "migrate"
 # The modules of this package that are sent along with this one.
-MODULES = ("safety",)
+MODULES = ("statements", "expressions", "catalogue", "safety")
 # The first eight bytes of SHA-256 of "edusphere.django.migrate", as PostgreSQL's signed bigint. Advisory locks are
 # counted per database, so one key does for every project.
 LOCK_KEY = 0x4108_49BB_A04D_2773
@@ -230,6 +230,7 @@ def described(step: dict[str, Any]) -> str:
     for operation in step["operations"]:
         if operation["verdict"] != COMPATIBLE:
             lines.append("  {operation}: {0}".format("; ".join(operation["reasons"]), **operation))
+            lines += ["    instead: {}".format(way) for way in operation["instead"]]
     return "\n".join(lines)
 
 

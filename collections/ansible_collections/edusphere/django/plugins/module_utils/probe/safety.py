@@ -24,10 +24,32 @@ SeparateDatabaseAndState. Its list of incompatibilities is covered here.
 from __future__ import annotations
 
 import contextlib
+import decimal
 import re
-from typing import AbstractSet, Any, Callable, Iterator, NamedTuple
+from typing import Any, Callable, Iterator, NamedTuple
 
+from ansible_collections.edusphere.django.plugins.module_utils.probe.catalogue import (
+    ALL,
+    NEW_COLUMN,
+    Catalogue,
+    Effect,
+    plain_type,
+)
 from ansible_collections.edusphere.django.plugins.module_utils.probe.core import RefusedError
+from ansible_collections.edusphere.django.plugins.module_utils.probe.expressions import (
+    BTREE_BYTES,
+    RANGES,
+    Atom,
+    Condition,
+    Range,
+    Shape,
+    condition,
+    implies,
+    opaque,
+    shape,
+    truth,
+)
+from ansible_collections.edusphere.django.plugins.module_utils.probe.statements import Action, read
 
 COMPATIBLE = "compatible"
 UNKNOWN = "unknown"
@@ -37,13 +59,17 @@ VERDICTS = (COMPATIBLE, UNKNOWN, INCOMPATIBLE)
 # The attribute by which a migration says that somebody has reviewed it, and what it looks like.
 DECLARATION = "deployment_safety"
 _DECLARATION = re.compile(r"(compatible|incompatible)\s*:\s*(\S.*)", re.DOTALL)
-# Rows on a page of PostgreSQL's, for tables without statistics: a guess that is on the safe side.
-_ROWS_PER_PAGE = 100
-# Expressions that succeed for every row; others, such as a cast or a division, may reject what running code writes.
-_TOTAL = {
-    "F", "Col", "Value", "OrderBy", "Collate", "IndexExpression", "ExpressionList", "ExpressionWrapper",
-    "Lower", "Upper", "Length", "Trim", "LTrim", "RTrim", "Coalesce",
-}  # fmt: skip
+# A default that is only known as SQL.
+RAW = object()
+# The most characters of a statement that are said.
+_LONGEST_STATEMENT = 240
+# How to do it in two releases.
+DROP_LATER = (
+    "release code that does not use it first (SeparateDatabaseAndState with state_operations), and drop it in the"
+    " release after that"
+)
+KEEP_NAME = "keep the name in the database with db_table or db_column, or have the code use both for one release"
+HEED_FIRST = "release code that heeds it first, and add it in the release after that"
 # The methods of Django's schema editor that operations call, each with a rule of its name in Judge. Others come down to
 # `execute`.
 _EDITOR_METHODS = (
@@ -95,9 +121,10 @@ class Finding(NamedTuple):
 
     verdict: str
     reason: str
-    # What may take it back before anybody sees it: a table, and columns of it that are unique again by the end of a
-    # migration which is one transaction.
-    unless_unique: tuple[str, frozenset[str]] | None = None
+    # How to do it so that running code goes on, empty where nothing is to be said.
+    instead: str = ""
+    # Whether the rows that are there must meet it as well, so that nothing that follows can take it back.
+    lasting: bool = False
 
 
 def worst(verdicts: list[str]) -> str:
@@ -109,14 +136,15 @@ def examine(connection: Any, executor: Any, plan: list[Any], large: int) -> dict
     """Return what the migrations of ``plan`` do, by their app's label and their name.
 
     Each is ``{"sql": [statement], "verdict": ..., "reviewed": reason or None, "operations": [{"operation":
-    description, "verdict": ..., "reasons": [...]}]}``. ``plan`` is one of Django's, of one direction; ``large`` is the
-    number of rows from which on a table is too large to be locked while all of it is read or written.
+    description, "verdict": ..., "reasons": [...], "instead": [...]}]}``. ``plan`` is one of Django's, of one
+    direction; ``large`` is the number of rows from which on a table is too large to be locked while all of it is read
+    or written.
 
     Raises RefusedError when a migration declares something that can't be understood.
     """
     reviews = {migration: declaration(migration) for migration, _backward in plan}
     running = executor._create_project_state(with_applied_migrations=True)
-    judge = Judge(connection, Schema(running), large)
+    judge = Judge(connection, running, large)
     backward = any(direction for _migration, direction in plan)
     found = {}
     with read_only(connection):
@@ -198,171 +226,325 @@ def _states_before(executor: Any, plan: list[Any]) -> dict[Any, Any]:
     return states
 
 
-class Schema:
-    """The tables and columns that running code uses, under the names that they have by then in the plan."""
+class Column:
+    """What the database has of one column."""
 
-    def __init__(self, state: Any) -> None:
-        self._columns: dict[str, set[str]] = {}
-        # The groups of columns that ON CONFLICT can name: what is unique in all rows, and checked at once.
-        self._unique: dict[str, list[frozenset[str]]] = {}
-        # The name that a table has now, by the one that it has by then.
-        self._origins: dict[str, str] = {}
-        for model in state.apps.get_models(include_auto_created=True):
-            options = model._meta
-            if options.proxy or options.swapped:
-                continue
-            self._columns.setdefault(options.db_table, set()).update(f.column for f in options.local_concrete_fields)
-            names = [[field.name] for field in options.local_concrete_fields if field.unique]
-            names.extend(options.unique_together)
-            names.extend(constraint.fields for constraint in options.constraints if is_target(constraint))
-            self._unique.setdefault(options.db_table, []).extend(
-                frozenset(options.get_field(name).column for name in group) for group in names
-            )
-        # Those that there are by then, each as often as there are indexes for it.
-        self._there = {table: list(groups) for table, groups in self._unique.items()}
+    def __init__(self, field: Any, connection: Any, origin: str | None) -> None:
+        parameters = field.db_parameters(connection=connection)
+        # The name that it had before the plan, None for one that is new.
+        self.origin = origin
+        self.kind: str = parameters["type"]
+        self.null: bool = field.null
+        # An expression; RAW for one that is only known as SQL; None without.
+        self.default: Any = _database_default(field)
+        self.suffix: Any = field.db_type_suffix(connection=connection)
+        self.collation: Any = parameters.get("collation")
+        self.generated: Any = field.expression if getattr(field, "generated", False) else None
+        self.primary: bool = field.primary_key
+        # The table and the column that a foreign key refers to, by the names before the plan, and its ON DELETE.
+        self.reference: tuple[str, str, str] | None = None
+        self.field = field
+        # What Django gives the rows that are there when it adds the column.
+        self.fill: Any = None
+        # Whether running code can do without it, as far as it was there before the plan although no model names it.
+        self.tolerated = False
 
-    def knows(self, table: str, column: str | None = None) -> bool:
-        """Tell whether running code uses the table, or this column of it."""
-        return table in self._columns and (column is None or column in self._columns[table])
+    @property
+    def filled(self) -> bool:
+        """Whether an INSERT may leave it out."""
+        given = self.default is not None and not _is_null(self.default)
+        return self.null or given or bool(self.suffix) or self.generated is not None
 
-    def origin(self, table: str) -> str:
-        """Return the name that the table has now."""
-        return self._origins.get(table, table)
 
-    def unique(self, table: str, columns: AbstractSet[str]) -> bool:
-        """Tell whether running code's rows are unique in these columns anyway."""
-        return any(group <= columns for group in self._unique.get(table, []))
+class Unique(NamedTuple):
+    """Columns, or expressions, that must be unique, in all rows or where a condition holds."""
 
-    def add_unique(self, table: str, columns: frozenset[str]) -> None:
-        """Take note of an index that makes these columns unique."""
-        self._there.setdefault(table, []).append(columns)
+    columns: frozenset[str]
+    expressions: str = ""
+    condition: str = ""
+    nulls_distinct: bool = True
+    deferrable: bool = False
+    name: str = ""
+    constraint: Any = None
+    model: Any = None
 
-    def remove_unique(self, table: str, columns: frozenset[str]) -> None:
-        """Take note that it is gone."""
-        if columns in self._there.get(table, []):
-            self._there[table].remove(columns)
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What it is, without its name."""
+        return self[:5]
 
-    def lacks(self, table: str, columns: frozenset[str]) -> bool:
-        """Tell whether running code may name these columns to ON CONFLICT, and no index is left for them."""
-        return columns in self._unique.get(table, []) and columns not in self._there[table]
+    @property
+    def is_target(self) -> bool:
+        """Whether ON CONFLICT can name it: what is unique in all rows, and checked at once."""
+        return bool(self.columns) and not (self.expressions or self.condition or self.deferrable)
 
-    def rename_table(self, old: str, new: str) -> None:
-        """Follow a table to its new name."""
-        self._origins[new] = self.origin(old)
-        if old in self._columns:
-            self._columns[new] = self._columns.pop(old)
-            for groups in (self._unique, self._there):
-                groups[new] = groups.pop(old)
 
-    def rename_column(self, table: str, old: str, new: str) -> None:
+class Check(NamedTuple):
+    """A condition that all rows meet."""
+
+    condition: Condition
+    name: str = ""
+    # The column whose type brings it.
+    column: str = ""
+    query: Any = None
+    model: Any = None
+
+
+class Entry(NamedTuple):
+    """An index, and what is wrong with its entries."""
+
+    key: tuple[Any, ...]
+    name: str
+    findings: tuple[Finding, ...] = ()
+
+
+class Table:
+    """What the database has of one table."""
+
+    def __init__(self, name: str, origin: str | None) -> None:
+        self.name = name
+        self.origin = origin
+        self.columns: dict[str, Column] = {}
+        self.uniques: list[Unique] = []
+        self.checks: list[Check] = []
+        self.entries: list[Entry] = []
+        self.excludes: list[str] = []
+
+    def before(self, column: str) -> str:
+        """Return the name that a column had before the plan; for a new one, a name that none had."""
+        found = self.columns.get(column)
+        return column if found is None else found.origin or "new " + column
+
+    def rename(self, old: str, new: str) -> None:
         """Follow a column to its new name."""
-        if self.knows(table, old):
-            self._columns[table] = self._columns[table] - {old} | {new}
-            for groups in (self._unique, self._there):
-                groups[table] = [
-                    frozenset(new if column == old else column for column in group) for group in groups[table]
-                ]
+        if old in self.columns:
+            column = self.columns[new] = self.columns.pop(old)
+            if column.origin is None:
+                names = {"new " + old: "new " + new}
+                self.checks = [one._replace(condition=one.condition.renamed(names)) for one in self.checks]
+        self.checks = [one._replace(column=new) if one.column == old else one for one in self.checks]
+        self.uniques = [
+            one._replace(columns=frozenset(new if name == old else name for name in one.columns))
+            for one in self.uniques
+        ]
+
+
+class Database:
+    """The tables of the models of a state."""
+
+    def __init__(self, connection: Any, state: Any) -> None:
+        self._connection = connection
+        self.tables: dict[str, Table] = {}
+        for model in state.apps.get_models(include_auto_created=True):
+            if not model._meta.proxy and not model._meta.swapped:
+                self.add(model, is_new=False)
+
+    def add(self, model: Any, is_new: bool) -> Table:
+        """Add the table of a model; several models may have the same one."""
+        options = model._meta
+        table = self.tables.get(options.db_table)
+        if table is None or is_new:
+            table = self.tables[options.db_table] = Table(options.db_table, None if is_new else options.db_table)
+        for field in options.local_concrete_fields:
+            if field.db_parameters(connection=self._connection)["type"] is not None:
+                self.add_column(table, field, None if is_new else field.column)
+        for group in options.unique_together:
+            table.uniques.append(Unique(frozenset(options.get_field(name).column for name in group)))
+        for constraint in options.constraints:
+            self.add_constraint(table, model, constraint)
+        return table
+
+    def add_column(self, table: Table, field: Any, origin: str | None) -> Column:
+        """Add the column of a field, with what comes with it."""
+        column = table.columns[field.column] = Column(field, self._connection, origin)
+        column.reference = self.reference(field)
+        if field.unique:
+            table.uniques.append(Unique(frozenset([field.column])))
+        self.add_field_check(table, field)
+        return column
+
+    def add_field_check(self, table: Table, field: Any) -> None:
+        """Add the check that the type of a field brings."""
+        text = field.db_parameters(connection=self._connection)["check"]
+        if text:
+            atom = Atom(table.before(field.column), "gte", 0)
+            plain = re.fullmatch(r"\W*{}\W* >= 0".format(re.escape(field.column)), text)
+            table.checks.append(
+                Check(Condition("atom", atom=atom) if plain else opaque(text), text, field.column, model=field.model)
+            )
+
+    def add_constraint(self, table: Table, model: Any, constraint: Any) -> Any:
+        """Add a constraint of a model; return it as it is kept."""
+        from django.db.models import CheckConstraint, UniqueConstraint
+
+        if isinstance(constraint, UniqueConstraint):
+            unique = self.unique(model, constraint)
+            table.uniques.append(unique)
+            return unique
+        if isinstance(constraint, CheckConstraint):
+            # Django 5.1 has renamed it.
+            query = getattr(constraint, "condition", None) or constraint.check
+            found = condition(query, model, lambda field: table.before(field.column))
+            check = Check(found, constraint.name, query=query, model=model)
+            table.checks.append(check)
+            return check
+        table.excludes.append(constraint.name)
+        return None
+
+    @staticmethod
+    def unique(model: Any, constraint: Any) -> Unique:
+        """Return a unique constraint as it is kept."""
+        return Unique(
+            frozenset(model._meta.get_field(name).column for name in constraint.fields),
+            repr(constraint.expressions) if constraint.expressions else "",
+            repr(constraint.condition) if constraint.condition else "",
+            getattr(constraint, "nulls_distinct", None) is not False,
+            bool(constraint.deferrable),
+            constraint.name,
+            constraint,
+            model,
+        )
+
+    def reference(self, field: Any) -> tuple[str, str, str] | None:
+        """Return what a foreign key constraint of the field refers to."""
+        if not self._connection.features.supports_foreign_keys:
+            return None
+        if not field.remote_field or not getattr(field, "db_constraint", False) or not field.concrete:
+            return None
+        target = field.target_field
+        table = self.tables.get(target.model._meta.db_table)
+        name = table.origin or "new " + table.name if table else target.model._meta.db_table
+        column = table.before(target.column) if table else target.column
+        # Django 6.1 has some that the database does.
+        action = getattr(field.remote_field.on_delete, "operation", "") or ""
+        return str(name), column, str(action)
+
+
+class Told(NamedTuple):
+    """A finding on the schema as it is at a moment, with what it is about: a table, and a column or a constraint."""
+
+    finding: Finding
+    table: str
+    subject: str = ""
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What tells it from others."""
+        return self.table, self.subject, self.finding.reason
 
 
 class Judge:
-    """The rules: a method for each method of Django's schema editor, with its arguments, that returns findings."""
+    """The rules: a method for each method of Django's schema editor, with its arguments.
 
-    def __init__(self, connection: Any, schema: Schema, large: int) -> None:
+    Each changes what is known of the database by then, and returns what can be said without knowing what follows. What
+    running code meets is told by :meth:`meet`, whenever others see what has been changed.
+    """
+
+    def __init__(self, connection: Any, state: Any, large: int) -> None:
         self._connection = connection
-        self._schema = schema
         self._large = large
-        self._estimates: dict[str, int] = {}
-        # The editor that collects the SQL of the migration which is being judged.
+        self._before = Database(connection, state)
+        self._now = Database(connection, state)
+        self.catalogue = Catalogue(connection) if connection.vendor == "postgresql" else None
+        # The columns of each table whose values have to fit an entry of an index already.
+        self._limited = self.catalogue.limited() if self.catalogue else {}
+        # The tables that the transaction has locked by then, and the statement that did.
+        self._held: dict[str, tuple[str, str]] = {}
+        self._told: set[tuple[str, str, str]] = set()
+        self._content_types = _content_types(state)
+        # The editor that collects the SQL of the migration which is being judged, and whether that is a transaction.
         self.editor: Any = None
+        self.atomic = True
+        # The tables, by the names before the plan, that were changed since others saw them last, and by this operation.
+        self._changed: set[str] = set()
+        self._touched: set[str] = set()
+
+    def begin(self, editor: Any, atomic: bool) -> None:
+        """Take note of the migration that an operation is part of."""
+        self.editor, self.atomic = editor, atomic
+        self._touched = set()
+
+    def knows(self, table: str, column: str | None = None) -> bool:
+        """Tell whether running code uses the table, or this column of it, under the name that it has by then."""
+        found = self._now.tables.get(table)
+        if found is None or found.origin not in self._before.tables:
+            return False
+        if column is None:
+            return True
+        known = found.columns.get(column)
+        return known is not None and known.origin is not None
+
+    def is_used(self, table: str) -> bool:
+        """Tell whether running code uses a table of this name."""
+        return table in self._before.tables or self.knows(table)
+
+    # What the editor does.
 
     def create_model(self, model: Any) -> list[Finding]:
         """A new table is nothing to code that doesn't know it."""
-        findings = [
-            Finding(COMPATIBLE, "creates the table {}, which no running code uses".format(model._meta.db_table))
-        ]
-        for field in model._meta.local_fields:
-            target = self._reference(field)
-            if target and self._schema.knows(target[0]):
-                findings.append(self._referenced(target[0]))
+        findings = []
+        for each in [model, *(self._through(field) for field in model._meta.local_many_to_many)]:
+            if each is None:
+                continue
+            self._now.add(each, is_new=True)
+            findings.append(
+                Finding(COMPATIBLE, "creates the table {}, which no running code uses".format(each._meta.db_table))
+            )
+            findings += self._references(each._meta.local_fields)
         return findings
 
     def delete_model(self, model: Any) -> list[Finding]:
         """Dropping a table is what running code can't bear."""
-        return [
-            self._finding_on_table(table, "drops the table {}".format(table))
-            for table in [model._meta.db_table, *(self._through(field) for field in model._meta.local_many_to_many)]
-            if table
-        ]
+        findings = []
+        for each in [model, *(self._through(field) for field in model._meta.local_many_to_many)]:
+            if each is not None:
+                findings += self._drop_table(each._meta.db_table)
+        return findings
 
     def alter_db_table(self, _model: Any, old_db_table: str, new_db_table: str) -> list[Finding]:
         """The same for renaming it."""
         same = old_db_table == new_db_table
         if same or (self._connection.features.ignores_table_name_case and old_db_table.lower() == new_db_table.lower()):
             return []
-        finding = self._finding_on_table(old_db_table, "renames the table {} to {}".format(old_db_table, new_db_table))
-        self._schema.rename_table(old_db_table, new_db_table)
-        return [finding]
+        return self._rename_table(old_db_table, new_db_table)
 
     def add_field(self, model: Any, field: Any) -> list[Finding]:
         """Running code doesn't give a new column a value: it must do without, or the database must have one."""
         table = model._meta.db_table
         if field.many_to_many:
             through = self._through(field)
-            return self.create_model(field.remote_field.through) if through else []
+            return self.create_model(through) if through else []
         if field.db_parameters(connection=self._connection)["type"] is None:
             return []
         name = "{}.{}".format(table, field.column)
-        if not self._schema.knows(table):
+        column = self._now.add_column(self._table(table), field, None)
+        if not self.knows(table):
             return [_new_table(table)]
-        findings = []
-        target = self._reference(field)
-        default = _database_default(field)
+        findings = self._references([field])
+        if column.default is None and column.generated is None:
+            column.fill = self.editor.effective_default(field)
+        if column.fill is not None and column.reference:
+            why = "the rows that are there get a default, which may refer to no row of {}".format(column.reference[0])
+            findings.append(Finding(UNKNOWN, why))
         if field.primary_key:
             findings.append(Finding(UNKNOWN, "adds {} as a primary key to a table that is in use".format(name)))
-        elif getattr(field, "generated", False):
+        elif column.generated is not None:
             findings.append(Finding(COMPATIBLE, "adds the column {}, which the database calculates".format(name)))
-            if not _total(field.expression):
-                findings.append(Finding(UNKNOWN, "its expression may fail for what running code writes"))
-            if getattr(field, "db_persist", False):
-                findings += self._locked(table, "the table is rewritten")
-        elif default is not None:
+        elif column.default is not None:
             findings.append(Finding(COMPATIBLE, "adds the column {}, which has a default in the database".format(name)))
-            if not _constant(default):
-                findings += self._locked(table, "the table may be rewritten", UNKNOWN)
-            if field.unique:
-                findings.append(
-                    Finding(
-                        INCOMPATIBLE if _constant(default) else UNKNOWN,
-                        "{} must be unique, and running code leaves it to the default".format(name),
-                    )
-                )
-            if target:
-                findings.append(Finding(UNKNOWN, "its default may refer to no row of {}".format(target[0])))
         elif field.null:
             findings.append(Finding(COMPATIBLE, "adds the column {}, which may be NULL".format(name)))
-        else:
-            findings.append(
-                Finding(
-                    INCOMPATIBLE,
-                    "adds the column {}, which is NOT NULL without a default in the database (Django drops the one"
-                    " that it fills the rows with): an INSERT of running code fails".format(name),
-                )
-            )
-        if target and self._schema.knows(target[0]):
-            findings.append(self._referenced(target[0]))
-        if self.editor._field_indexes_sql(model, field) or field.unique:
-            findings += self._locked(table, "an index on {} is built".format(name))
+        self._field_entry(model, field)
         return findings
 
     def remove_field(self, model: Any, field: Any) -> list[Finding]:
         """Django's SELECT names all columns, so one that is gone fails it."""
-        table = model._meta.db_table
         if field.many_to_many:
             through = self._through(field)
-            return [self._finding_on_table(through, "drops the table {}".format(through))] if through else []
+            return self._drop_table(through._meta.db_table) if through else []
         if field.db_parameters(connection=self._connection)["type"] is None:
             return []
-        return [self._finding_on_column(table, field.column, "drops the column {}.{}".format(table, field.column))]
+        return self._drop_column(model._meta.db_table, field.column)
 
     def alter_field(self, model: Any, old_field: Any, new_field: Any, strict: bool = False) -> list[Finding]:
         """All that can change in a column."""
@@ -372,29 +554,26 @@ class Judge:
             if self._through(old_field) and self._through(new_field):
                 return self._alter_many_to_many(model, old_field, new_field, strict)
             return []
-        table = model._meta.db_table
-        if not self._schema.knows(table):
-            return [_new_table(table)]
+        types = [field.db_parameters(connection=self._connection)["type"] for field in (old_field, new_field)]
+        if None in types:
+            return []
+        table = self._table(model._meta.db_table)
+        column = table.columns.get(old_field.column)
+        if column is None:
+            # It is there, although no model of now knows it.
+            column = self._now.add_column(table, old_field, None)
+            column.tolerated = not column.filled
         findings = []
-        known = self._schema.knows(table, old_field.column)
         if old_field.column != new_field.column:
-            what = "renames the column {0}.{1} to {0}.{2}".format(table, old_field.column, new_field.column)
-            findings.append(self._finding_on_column(table, old_field.column, what))
-            self._schema.rename_column(table, old_field.column, new_field.column)
-        findings += self._altered_values(table, old_field, new_field, known)
-        findings += self._altered_constraints(table, old_field, new_field, known)
-        # What reads and writes the column's values.
-        if known:
-            findings += self._altered_type(table, old_field, new_field)
-        indexed = self.editor._field_should_be_indexed
-        if indexed(model, new_field) and not indexed(model, old_field):
-            findings += self._locked(table, "an index on {}.{} is built".format(table, new_field.column))
-        return findings or [
-            Finding(
-                COMPATIBLE,
-                "takes and gives what running code writes and reads in {}.{}".format(table, new_field.column),
-            )
-        ]
+            findings += self._rename_column(table.name, old_field.column, new_field.column)
+        self._alter_column(table, column, old_field, new_field)
+        if self.editor._field_should_be_indexed(model, new_field):
+            self._field_entry(new_field.model, new_field)
+        else:
+            table.entries = [one for one in table.entries if one.key[:2] != ("field", new_field.column)]
+        if not self.knows(table.name):
+            return [*findings, _new_table(table.name)]
+        return findings
 
     def _alter_many_to_many(self, _model: Any, old_field: Any, new_field: Any, strict: bool) -> list[Finding]:
         """The table in the middle: its name, and both of its foreign keys."""
@@ -407,202 +586,788 @@ class Judge:
 
     def alter_unique_together(self, model: Any, old_unique_together: Any, new_unique_together: Any) -> list[Finding]:
         """Groups of columns that must be unique together: new ones, and those that need not any more."""
-        new, old = ({tuple(group) for group in groups} for groups in (new_unique_together, old_unique_together))
-        findings = []
-        for group in sorted(new - old):
-            findings += self._new_unique(model, [model._meta.get_field(name) for name in group])
+        table = self._table(model._meta.db_table)
+        new, old = ({tuple(group) for group in groups or []} for groups in (new_unique_together, old_unique_together))
+
+        def unique(group: tuple[str, ...]) -> Unique:
+            return Unique(frozenset(model._meta.get_field(name).column for name in group))
+
         for group in sorted(old - new):
-            findings += self._no_unique(model, [model._meta.get_field(name).column for name in group])
-        return findings
+            self._remove_unique(table, unique(group))
+        table.uniques += [unique(group)._replace(model=model) for group in sorted(new - old)]
+        return []
 
     def alter_index_together(self, model: Any, old_index_together: Any, new_index_together: Any) -> list[Finding]:
         """New groups of columns with an index, before Django 5.1."""
-        added = {tuple(group) for group in new_index_together} - {tuple(group) for group in old_index_together}
-        return self._new_index(model, "an index", []) if added else []
+        old = {tuple(group) for group in old_index_together or []}
+        for group in sorted({tuple(group) for group in new_index_together or []} - old):
+            fields = [model._meta.get_field(name) for name in group]
+            key = ("together", *(field.column for field in fields))
+            self._table(model._meta.db_table).entries.append(
+                Entry(key, "", tuple(self._entry_findings(model, "an index", fields, [], "btree")))
+            )
+        return []
 
     def add_index(self, model: Any, index: Any, concurrently: bool = False) -> list[Finding]:
-        """An index takes no room in running code's statements, but its making locks the table."""
+        """Statements need no index, but its making locks the table, and its entries have a limit."""
+        table = model._meta.db_table
         what = "the index {}".format(index.name)
-        return self._new_index(model, what, [*index.expressions, *filter(None, [index.condition])], concurrently)
+        names = [name for name, _order in index.fields_orders] if hasattr(index, "fields_orders") else index.fields
+        fields = [model._meta.get_field(name) for name in [*names, *index.include]]
+        method = getattr(index, "suffix", "idx") or "idx"
+        findings = self._entry_findings(model, what, fields, index.expressions, method)
+        key = ("index", *(self._table(table).before(field.column) for field in fields), repr(index.expressions), method)
+        self._table(table).entries.append(Entry((*key, repr(index.condition)), index.name, tuple(findings)))
+        if not self.knows(table):
+            return [_new_table(table)]
+        how = " while others read and write" if concurrently else self._size(table)
+        return [Finding(COMPATIBLE, "builds {} on {}{}".format(what, table, how))]
 
     def add_constraint(self, model: Any, constraint: Any) -> list[Finding]:
         """Rows that running code may write, and that the database then rejects."""
-        from django.db.models import CheckConstraint, UniqueConstraint
+        self._now.add_constraint(self._table(model._meta.db_table), model, constraint)
+        return [] if self.knows(model._meta.db_table) else [_new_table(model._meta.db_table)]
 
-        table = model._meta.db_table
-        if not self._schema.knows(table):
-            return [_new_table(table)]
-        if isinstance(constraint, CheckConstraint):
-            return [self._new_check(model, constraint)]
-        if isinstance(constraint, UniqueConstraint):
-            fields = [model._meta.get_field(name) for name in constraint.fields]
-            return self._new_unique(model, fields, constraint)
-        return [
-            Finding(
-                INCOMPATIBLE,
-                "adds the constraint {} to {}, which may reject what running code writes".format(
-                    constraint.name, table
-                ),
-            )
-        ]
-
-    def remove_index(self, _model: Any, index: Any, concurrently: bool = False) -> list[Finding]:  # noqa: ARG002 - same
+    def remove_index(self, model: Any, index: Any, concurrently: bool = False) -> list[Finding]:  # noqa: ARG002 - same
         """Statements need no index."""
+        table = self._table(model._meta.db_table)
+        table.entries = [one for one in table.entries if one.name != index.name]
         return [Finding(COMPATIBLE, "drops the index {}".format(index.name))]
 
-    def rename_index(self, _model: Any, old_index: Any, new_index: Any) -> list[Finding]:
+    def rename_index(self, model: Any, old_index: Any, new_index: Any) -> list[Finding]:
         """Nor its name."""
+        table = self._table(model._meta.db_table)
+        table.entries = [
+            one._replace(name=new_index.name) if one.name == old_index.name else one for one in table.entries
+        ]
         return [Finding(COMPATIBLE, "renames the index {} to {}".format(old_index.name, new_index.name))]
 
     def remove_constraint(self, model: Any, constraint: Any) -> list[Finding]:
         """What was accepted still is, but a unique constraint is also what an upsert refers to."""
-        findings = [Finding(COMPATIBLE, "drops the constraint {}".format(constraint.name))]
-        if is_target(constraint):
-            columns = [model._meta.get_field(name).column for name in constraint.fields]
-            findings += self._no_unique(model, columns, constraint)
-        return findings
+        self._remove_constraint(self._table(model._meta.db_table), constraint.name)
+        return [Finding(COMPATIBLE, "drops the constraint {}".format(constraint.name))]
 
     def alter_db_table_comment(self, model: Any, _old_comment: Any, _new_comment: Any) -> list[Finding]:
         """A comment is for people."""
         return [Finding(COMPATIBLE, "changes the comment of the table {}".format(model._meta.db_table))]
 
-    def execute(self, sql: Any, params: Any = ()) -> list[Finding]:  # noqa: ARG002 - Django passes them by name
+    def execute(self, sql: Any, params: Any = ()) -> list[Finding]:
         """SQL that comes from none of the editor's own methods."""
-        return [Finding(UNKNOWN, "runs SQL of its own, which may do anything")]
+        doubt = [Finding(UNKNOWN, "runs SQL of its own, which may do anything")]
+        if self.catalogue is None:
+            return doubt
+        text = str(sql)
+        if params:
+            text %= tuple(map(self.editor.quote_value, params))
+        actions = read(text)
+        findings: list[Finding] = []
+        for action in actions:
+            rule = getattr(self, "_sql_" + action.kind.replace(" ", "_"), None)
+            findings += rule(action) if rule else doubt
+        return findings
 
-    def _altered_values(self, table: str, old_field: Any, new_field: Any, known: bool) -> list[Finding]:
-        """NULL and the database's default."""
-        name = "{}.{}".format(table, new_field.column)
-        default, before = _database_default(new_field), _database_default(old_field)
+    def statement(self, sql: str) -> list[Finding]:
+        """Return what is to be said of the locks of a statement that is collected, and of what PostgreSQL refuses."""
+        if self.catalogue is None:
+            return []
         findings = []
-        if not known:
-            if not new_field.null and default is None and (old_field.null or before is not None):
-                findings.append(
-                    Finding(
-                        INCOMPATIBLE,
-                        "{} becomes NOT NULL without a default in the database, and running code gives it no"
-                        " value".format(name),
-                    )
+        actions = read(sql)
+        if any("concurrently" in action.flags for action in actions) and (self.atomic or len(actions) > 1):
+            why = "it runs concurrently, which is not possible inside of a transaction"
+            findings.append(_refused(why, sql, "set atomic = False on the migration"))
+        for action in actions:
+            effect = self.catalogue.do(action)
+            if effect.refused:
+                findings.append(_refused(effect.refused, action.text, effect.instead))
+            findings += self._lock(effect, action.text)
+        if not self.atomic:
+            self._held.clear()
+        return findings
+
+    def rename_content_type(self, old: str, new: str) -> list[Finding]:
+        """Django's content types follow a model to its new name, and running code looks for the old one."""
+        if not self._content_types:
+            return []
+        why = (
+            "renames the content type of {} to {}: running code makes a new one for the old name, and finds nothing any"
+            " more that refers to the old one ({})".format(old, new, ", ".join(self._content_types))
+        )
+        return [Finding(INCOMPATIBLE, why, "rename the class in a release that is deployed while nothing else runs")]
+
+    # What SQL of its own does, on PostgreSQL.
+
+    def _sql_nothing(self, action: Action) -> list[Finding]:
+        return [Finding(COMPATIBLE, "changes nothing that running code meets: {}".format(_short(action.text)))]
+
+    _sql_setting = _sql_comment = _sql_analyze = _sql_extension = _sql_set_constraints = _sql_nothing
+    _sql_validate = _sql_rename_index = _sql_nothing
+
+    def _sql_create_table(self, action: Action) -> list[Finding]:
+        if re.search(r"\bAS\b|\bREFERENCES\b|\bLIKE\b|\bINHERITS\b|\bPARTITION\b", action.text, re.IGNORECASE):
+            return [Finding(UNKNOWN, "creates the table {} in a way that is not known".format(action.table))]
+        if self.is_used(action.table):
+            return [Finding(UNKNOWN, "creates the table {}, which running code knows".format(action.table))]
+        return [Finding(COMPATIBLE, "creates the table {}, which no running code uses".format(action.table))]
+
+    def _sql_drop_table(self, action: Action) -> list[Finding]:
+        found = self._drop_table(action.table)
+        if "cascade" in action.flags:
+            found.append(Finding(UNKNOWN, "drops whatever depends on {}".format(action.table)))
+        return found
+
+    def _sql_rename_table(self, action: Action) -> list[Finding]:
+        return self._rename_table(action.table, action.new)
+
+    def _sql_rename_column(self, action: Action) -> list[Finding]:
+        return self._rename_column(action.table, action.name, action.new)
+
+    def _sql_drop_column(self, action: Action) -> list[Finding]:
+        return self._drop_column(action.table, action.name)
+
+    def _sql_rename_constraint(self, action: Action) -> list[Finding]:
+        return self._sql_nothing(action)
+
+    def _sql_set_default(self, action: Action) -> list[Finding]:
+        return self._sql_default(action, None if (action.default or "NULL").upper() == "NULL" else RAW)
+
+    def _sql_drop_default(self, action: Action) -> list[Finding]:
+        return self._sql_default(action, None)
+
+    def _sql_default(self, action: Action, default: Any) -> list[Finding]:
+        table = self._there(action.table)
+        column = table.columns.get(action.name) if table else None
+        if column is None:
+            if default is None and self.is_used(action.table) and not self._may_be_null(action.table, action.name):
+                return [_not_null("{}.{}".format(action.table, action.name))]
+            return [_unused(action.table, action.name)]
+        column.default = default
+        return self._sql_nothing(action)
+
+    def _may_be_null(self, table: str, column: str) -> bool:
+        """Tell whether a column that no model knows may be NULL."""
+        return self.catalogue is None or self.catalogue.tables.get(table, {}).get(column, ("", True))[1]
+
+    def _sql_set_not_null(self, action: Action) -> list[Finding]:
+        return self._sql_null(action, False)
+
+    def _sql_drop_not_null(self, action: Action) -> list[Finding]:
+        return self._sql_null(action, True)
+
+    def _sql_null(self, action: Action, null: bool) -> list[Finding]:
+        table = self._there(action.table)
+        column = table.columns.get(action.name) if table else None
+        if column is None:
+            if self.is_used(action.table) and not null:
+                return [Finding(UNKNOWN, "makes {}.{} NOT NULL, of which nothing is known".format(*action[1:3]))]
+            return [_unused(action.table, action.name)]
+        column.null = null
+        return self._sql_nothing(action)
+
+    def _sql_add_column(self, action: Action) -> list[Finding]:
+        name = "{}.{}".format(action.table, action.name)
+        if not self.is_used(action.table):
+            return [_new_table(action.table)]
+        doubts = action.flags.intersection(("unique", "primary", "check", "generated", "identity"))
+        if doubts or action.target:
+            return [Finding(UNKNOWN, "adds the column {} with more than a type and a default".format(name))]
+        given = action.default is not None and action.default.upper() != "NULL"
+        if action.not_null and not given:
+            return [_not_null(name)]
+        return [Finding(COMPATIBLE, "adds the column {}, which running code can leave out".format(name))]
+
+    def _sql_alter_type(self, action: Action) -> list[Finding]:
+        table = self._there(action.table)
+        column = table.columns.get(action.name) if table else None
+        if action.flags or column is None:
+            return [Finding(UNKNOWN, "changes the type of {}.{} in a way that is not known".format(*action[1:3]))]
+        column.kind = plain_type(action.sort)
+        return self._sql_nothing(action)
+
+    def _sql_add_constraint(self, action: Action) -> list[Finding]:
+        if not self.is_used(action.table):
+            return [_new_table(action.table)]
+        why = "adds a constraint to {}, which may reject what running code writes".format(action.table)
+        return [Finding(UNKNOWN, why)]
+
+    def _sql_drop_constraint(self, action: Action) -> list[Finding]:
+        table = self._there(action.table)
+        if table is not None and self.catalogue is not None:
+            known = self.catalogue.constraint(action.table, action.name)
+            if not self._remove_constraint(table, action.name) and known and known.sort in ("unique", "primary"):
+                if known.sort == "primary":
+                    return [Finding(UNKNOWN, "drops the primary key of {}".format(action.table))]
+                self._remove_unique(table, Unique(frozenset(known.columns)))
+        return [Finding(COMPATIBLE, "drops the constraint {}".format(action.name))]
+
+    def _sql_create_index(self, action: Action) -> list[Finding]:
+        table = action.table
+        if not self.is_used(table):
+            return [_new_table(table)]
+        what = "the index {}".format(action.name)
+        if "unique" in action.flags:
+            return [Finding(UNKNOWN, "adds {}, which is unique and may reject what running code writes".format(what))]
+        if "" in action.columns or "include" in action.flags:
+            return [Finding(UNKNOWN, "an expression of {} may fail for what running code writes".format(what))]
+        known = self._table(table).columns
+        if any(name not in known for name in action.columns):
+            return [Finding(COMPATIBLE, "builds {} on columns that no running code uses".format(what))]
+        fields = [known[name].field for name in action.columns]
+        findings = self._entry_findings(None, what, fields, [], action.sort, table=table)
+        return findings or [Finding(COMPATIBLE, "builds {} on {}{}".format(what, table, self._size(table)))]
+
+    def _sql_drop_index(self, action: Action) -> list[Finding]:
+        index = self.catalogue.indexes.get(action.name) if self.catalogue else None
+        table = self._there(index.table) if index else None
+        if index and table and index.unique and not self._remove_constraint(table, action.name):
+            self._remove_unique(table, Unique(frozenset(index.columns)))
+        if "cascade" in action.flags:
+            return [Finding(UNKNOWN, "drops whatever depends on {}".format(action.name))]
+        return [Finding(COMPATIBLE, "drops the index {}".format(action.name))]
+
+    # What these change, whoever asks for it.
+
+    def _there(self, name: str) -> Table | None:
+        """Return a table that is to be changed, None when nothing is known of it."""
+        found = self._now.tables.get(name)
+        self._touched.add((found.origin if found else None) or name)
+        return found
+
+    def _table(self, name: str) -> Table:
+        return self._there(name) or self._now.tables.setdefault(name, Table(name, None))
+
+    def _drop_table(self, name: str) -> list[Finding]:
+        used = self.knows(name)
+        self._there(name)
+        self._now.tables.pop(name, None)
+        return [] if used else [Finding(COMPATIBLE, "drops the table {}, which no running code uses".format(name))]
+
+    def _rename_table(self, old: str, new: str) -> list[Finding]:
+        used = self.knows(old)
+        self._there(old)
+        table = self._now.tables.pop(old, None) or Table(old, None)
+        table.name = new
+        self._now.tables[new] = table
+        if used:
+            return []
+        return [Finding(COMPATIBLE, "renames the table {} to {}, which no running code uses".format(old, new))]
+
+    def _drop_column(self, name: str, column: str) -> list[Finding]:
+        used = self.knows(name, column)
+        table = self._there(name)
+        if table is not None:
+            found = table.columns.pop(column, None)
+            table.uniques = [one for one in table.uniques if column not in one.columns]
+            table.entries = [one for one in table.entries if column not in one.key]
+            gone = found.origin or "new " + column if found else column
+            table.checks = [one for one in table.checks if gone not in {atom.column for atom in one.condition.atoms()}]
+            for other, calculated in list(table.columns.items()):
+                # CASCADE takes what is calculated from it as well.
+                if (
+                    found is not None
+                    and calculated.generated is not None
+                    and found.field.name in _names(calculated.generated, calculated.field.model)
+                ):
+                    del table.columns[other]
+        return [] if used else [_unused(name, column, "drops")]
+
+    def _rename_column(self, name: str, old: str, new: str) -> list[Finding]:
+        used = self.knows(name, old)
+        table = self._there(name)
+        if table is not None:
+            table.rename(old, new)
+        what = "renames the column {0}.{1} to {0}.{2}, which no running code uses".format(name, old, new)
+        return [] if used else [Finding(COMPATIBLE, what)]
+
+    def _remove_unique(self, table: Table, unique: Unique) -> None:
+        found = next((one for one in table.uniques if one.key == unique.key), None)
+        if found is not None:
+            table.uniques.remove(found)
+
+    def _remove_constraint(self, table: Table, name: str) -> bool:
+        """Take a constraint away by its name, and tell whether there was one."""
+        before = len(table.uniques) + len(table.checks) + len(table.excludes)
+        table.uniques = [one for one in table.uniques if one.name != name]
+        table.checks = [one for one in table.checks if one.name != name]
+        table.excludes = [one for one in table.excludes if one != name]
+        return len(table.uniques) + len(table.checks) + len(table.excludes) < before
+
+    def _alter_column(self, table: Table, column: Column, old_field: Any, new_field: Any) -> None:
+        """Only what Django changes: the rest may have been changed by SQL."""
+        old, new = (Column(field, self._connection, None) for field in (old_field, new_field))
+        column.field = new_field
+        for name in ("kind", "null", "suffix", "collation", "primary", "generated"):
+            if getattr(old, name) != getattr(new, name):
+                setattr(column, name, getattr(new, name))
+        if repr(old.default) != repr(new.default):
+            column.default = new.default
+        column.reference = self._now.reference(new_field)
+        if old_field.unique and not new_field.unique:
+            self._remove_unique(table, Unique(frozenset([new_field.column])))
+        elif new_field.unique and not old_field.unique:
+            table.uniques.append(Unique(frozenset([new_field.column]), model=new_field.model))
+        checks = [field.db_parameters(connection=self._connection)["check"] for field in (old_field, new_field)]
+        if checks[0] != checks[1] and old_field.column == new_field.column:
+            table.checks = [one for one in table.checks if one.column != old_field.column]
+            self._now.add_field_check(table, new_field)
+
+    def _field_entry(self, model: Any, field: Any) -> None:
+        """The index of a field, db_index."""
+        table = self._table(model._meta.db_table)
+        key = ("field", field.column)
+        if not any(one.key == key for one in table.entries) and self.editor._field_should_be_indexed(model, field):
+            what = "the index on {}.{}".format(model._meta.db_table, field.column)
+            table.entries.append(Entry(key, "", tuple(self._entry_findings(model, what, [field], [], "btree"))))
+
+    def _entry_findings(
+        self,
+        model: Any,
+        what: str,
+        fields: list[Any],
+        expressions: Any,
+        method: str,
+        table: str = "",
+    ) -> list[Finding]:
+        """Tell whether an index takes all that running code may write: it may fail to calculate, or be too long."""
+        table = table or model._meta.db_table
+        if self._connection.vendor != "postgresql" or not self.knows(table):
+            return []
+        shapes = [self._shape(table, field) for field in fields]
+        if expressions:
+            by_name = self._shapes_of(table, model, for_entry=True)
+            for expression in expressions:
+                one = shape(expression, by_name)
+                if one.risk:
+                    return [_risk(what, one)]
+                shapes.append(one)
+        kinds = [self._now.tables[table].columns[field.column].kind for field in fields]
+        if method in ("idx", "btree"):
+            total = 0
+            limited = self._limited.get(self._now.tables[table].origin or "", set())
+            for one, name in zip(shapes, [*(field.column for field in fields), *[""] * len(shapes)]):  # noqa: B905 - Python 3.9
+                if one.bytes is None and self._now.tables[table].before(name) in limited:
+                    continue
+                if one.bytes is None and one.kind != "text":
+                    reason = "it is not known how long entries of {} may get".format(what)
+                    return [Finding(UNKNOWN, reason, "index a hash of the values, or a part of them")]
+                total += 10**9 if one.bytes is None else one.bytes
+            if total > BTREE_BYTES:
+                reason = (
+                    "an entry of {} takes at most {:,} bytes, and running code may write longer values: the INSERT"
+                    " fails".format(what, BTREE_BYTES)
                 )
-            elif old_field.null and not new_field.null:
-                findings += self._locked(table, "its rows are checked for NULL")
-            return findings
-        if old_field.null and not new_field.null:
-            findings.append(Finding(INCOMPATIBLE, "{} becomes NOT NULL, and running code may write NULL".format(name)))
+                return [Finding(INCOMPATIBLE, reason, "index a hash of the values, or a part of them", lasting=True)]
+        elif method == "gin" and any(re.match("(text|varchar)", kind) and kind.endswith("[]") for kind in kinds):
+            return [Finding(UNKNOWN, "an element of an array may be too long for {}".format(what))]
+        elif method not in ("hash", "gin") and any(one.bytes is None for one in shapes):
+            return [Finding(UNKNOWN, "it is not known how long entries of {} may get".format(what))]
+        return []
+
+    def _shapes_of(self, table: str, model: Any, for_entry: bool = False) -> Callable[[str], Shape | None]:
+        limited = self._limited.get(self._now.tables[table].origin or "", set()) if for_entry else set()
+
+        def by_name(name: str) -> Shape | None:
+            try:
+                field = model._meta.pk if name == "pk" else model._meta.get_field(name)
+            except Exception:  # a transform or an annotation
+                return None
+            found = self._shape(table, field)
+            fits = found.kind == "text" and self._now.tables[table].before(field.column) in limited
+            return found._replace(characters=0) if fits else found
+
+        return by_name
+
+    def _shape(self, table: str, field: Any) -> Shape:
+        """Return what running code may write to a column; for one that is new, its default."""
+        now = self._now.tables[table]
+        column = now.columns.get(field.column)
+        origin = column.origin if column else None
+        if origin is None:
+            if column is not None and column.generated is not None:
+                return self._of_kind(column.kind)
+            # NULL, or the default.
+            found = self._of_kind(column.kind) if column else Shape("other")
+            return Shape(found.kind or "other", 0 if found.kind == "text" else None, 0, 0, found.integer)
+        before = self._before.tables[now.origin or ""].columns[origin]
+        return self._of_kind(before.kind)
+
+    @staticmethod
+    def _of_kind(kind: str) -> Shape:
+        family, sizes = _family("postgresql", kind)
+        if family == "text":
+            return Shape("text", int(sizes[0]) if sizes[0] else None)
+        if family == "integer":
+            low, high = RANGES[kind]
+            return Shape("integer", low=low, high=high, integer=kind)
+        if family in ("decimal", "float"):
+            return Shape("number")
+        if family == "boolean":
+            return Shape("boolean")
+        if family in ("date", "time", "timestamp", "interval", "uuid", "address"):
+            return Shape("other")
+        # json, bytes, arrays, and what is not known: as long as they like.
+        return Shape("text" if family in ("json", "bytes") or kind.endswith("[]") else "")
+
+    def _references(self, fields: list[Any]) -> list[Finding]:
+        found = [self._now.reference(field) for field in fields]
+        return [
+            Finding(
+                COMPATIBLE,
+                "rows of {} can be deleted as long as no row of the new code refers to them".format(target[0]),
+            )
+            for target in found
+            if target and target[0] in self._before.tables
+        ]
+
+    def _through(self, field: Any) -> Any:
+        """Return the model that Django makes for a many-to-many field."""
+        if not field.many_to_many or not field.remote_field.through._meta.auto_created:
+            return None
+        return field.remote_field.through
+
+    # Locks.
+
+    def _lock(self, effect: Effect, text: str) -> list[Finding]:
+        """Tell who waits for a statement that takes long: those who use what the transaction has locked."""
+        for table, mode in effect.locks:
+            known = self._held.get(table)
+            if known is None or (mode == ALL and known[0] != ALL):
+                self._held[table] = (mode, text)
+        if not effect.why or self.catalogue is None or self.catalogue.rows(effect.worked) < self._large:
+            return []
+        findings = []
+        for table, (mode, statement) in self._held.items():
+            if not self.knows(table) and table not in self._before.tables:
+                continue
+            of = "" if table == effect.worked else " of {}".format(effect.worked)
+            who = "statements" if mode == ALL else "INSERT, UPDATE and DELETE"
+            reason = "{} is locked while {}{}{}: {} of running code wait".format(
+                table, effect.why, of, self._size(effect.worked), who
+            )
+            cause = text if statement == text else "{}; after {}".format(text, statement)
+            findings.append(Finding(INCOMPATIBLE, "{} ({})".format(reason, _short(cause)), effect.instead))
+        return findings
+
+    def end(self) -> None:
+        """Take note that a transaction is over."""
+        self._held.clear()
+
+    def _size(self, table: str) -> str:
+        if self.catalogue is None:
+            return ""
+        return " (about {:,} rows, large from {:,} on)".format(self.catalogue.rows(table), self._large)
+
+    # What running code meets.
+
+    def meet(self) -> list[Told]:
+        """Return what running code would meet in the tables that the operation has changed, as they are by now."""
+        self._changed |= self._touched
+        found = [told for told in self._meet(self._touched) if told.key not in self._told]
+        self._told.update(told.key for told in found if told.finding.lasting)
+        return found
+
+    def commit(self) -> list[Told]:
+        """Return what running code meets now that others see the changes, as far as it has not met it before."""
+        found = [told for told in self._meet(self._changed) if told.key not in self._told]
+        self._told.update(told.key for told in found)
+        self._changed = set()
+        return found
+
+    def _meet(self, names: set[str]) -> list[Told]:
+        found = []
+        by_origin = {table.origin: table for table in self._now.tables.values() if table.origin is not None}
+        for name in sorted(names.intersection(self._before.tables)):
+            before, now = self._before.tables[name], by_origin.get(name)
+            if now is None:
+                why = "drops the table {}, which running code uses".format(name)
+                found.append(Told(Finding(INCOMPATIBLE, why, DROP_LATER), name))
+                continue
+            if now.name != name:
+                why = "renames the table {} to {}, which running code uses".format(name, now.name)
+                found.append(Told(Finding(INCOMPATIBLE, why, KEEP_NAME), name))
+            found += self._meet_table(before, now)
+        return found
+
+    def _meet_table(self, before: Table, now: Table) -> Iterator[Told]:
+        by_origin = {column.origin: (name, column) for name, column in now.columns.items() if column.origin is not None}
+        for name, column in before.columns.items():
+            there, found = by_origin.get(name, ("", None))
+            if found is None:
+                why = "drops the column {}.{}, which running code reads and writes".format(before.name, name)
+                yield Told(Finding(INCOMPATIBLE, why, DROP_LATER), now.name, name)
+                continue
+            if there != name:
+                why = "renames the column {0}.{1} to {0}.{2}, which running code reads and writes".format(
+                    before.name, name, there
+                )
+                yield Told(Finding(INCOMPATIBLE, why, KEEP_NAME), now.name, there)
+            for finding in self._meet_column("{}.{}".format(now.name, there), column, found, now):
+                yield Told(finding, now.name, there)
+        for name, column in now.columns.items():
+            if column.origin is None and name not in before.columns:
+                for finding in self._meet_new("{}.{}".format(now.name, name), column, now):
+                    yield Told(finding, now.name, name)
+        yield from self._meet_uniques(before, now)
+        yield from self._meet_checks(before, now)
+        for constraint in now.excludes:
+            if constraint not in before.excludes:
+                why = "adds the constraint {} to {}, which may reject what running code writes".format(
+                    constraint, now.name
+                )
+                yield Told(Finding(INCOMPATIBLE, why, HEED_FIRST, lasting=True), now.name, constraint)
+        for entry in now.entries:
+            for finding in entry.findings:
+                yield Told(finding, now.name, entry.name)
+
+    def _meet_column(self, name: str, before: Column, now: Column, table: Table) -> Iterator[Finding]:
+        """A column that running code reads and writes."""
+        if before.kind != now.kind:
+            verdict = self._type_change(before.kind, now.kind)
+            if verdict != COMPATIBLE:
+                why = "the type of {} changes from {} to {}".format(name, before.kind, now.kind)
+                yield Finding(verdict, why, NEW_COLUMN, lasting=True)
+        if before.suffix and not now.suffix and self._connection.vendor == "postgresql" and now.default is None:
+            yield Finding(INCOMPATIBLE, "{} loses its sequence, which gives running code its keys".format(name))
+        elif before.suffix != now.suffix and self._connection.vendor != "postgresql":
+            yield Finding(UNKNOWN, "the source of the values of {} changes".format(name))
+        if before.collation != now.collation:
+            yield Finding(UNKNOWN, "the collation of {} changes: what is equal, and in what order".format(name))
+        if (before.generated is None) != (now.generated is None):
+            who = (
+                "the database no longer calculates"
+                if now.generated is None
+                else "the database, not running code, gives"
+            )
+            yield Finding(INCOMPATIBLE, "{} {}".format(who, name))
+        elif before.generated is not None and repr(before.generated) != repr(now.generated):
+            yield Finding(INCOMPATIBLE, "{} is calculated in another way".format(name))
+        if before.null and not now.null:
+            yield Finding(
+                INCOMPATIBLE,
+                "{} becomes NOT NULL, and running code may write NULL".format(name),
+                "release code that writes no NULL first, and make it NOT NULL in the release after that",
+                lasting=True,
+            )
         # Where INSERT knows no DEFAULT, Django itself puts the value in, from the running code's model.
         keyword = getattr(self._connection.features, "supports_default_keyword_in_insert", True)
-        if before is not None and default is None and keyword:
-            findings.append(
-                Finding(INCOMPATIBLE, "{} loses its default in the database, which running code relies on".format(name))
-            )
-        return findings
-
-    def _altered_constraints(self, table: str, old_field: Any, new_field: Any, known: bool) -> list[Finding]:
-        """What a row must meet because of one of its columns."""
-        name = "{}.{}".format(table, new_field.column)
-        if not known and new_field.null and _database_default(new_field) is None:
-            return []  # Running code leaves it NULL, which meets them all.
-        doubt = INCOMPATIBLE if known else UNKNOWN
-        findings = []
-        target, before = self._reference(new_field), self._reference(old_field)
-        if target and target != before:
-            findings.append(
-                Finding(doubt, "{} must refer to a row of {}, which running code doesn't heed".format(name, target[0]))
-            )
-        check, former = (field.db_parameters(connection=self._connection)["check"] for field in (new_field, old_field))
-        if check and check != former and old_field.column == new_field.column:
-            findings.append(Finding(doubt, "adds the check {} to {}".format(check, table)))
-        if new_field.primary_key != old_field.primary_key:
-            findings.append(Finding(UNKNOWN, "changes the primary key of {}".format(table)))
-            if known and old_field.primary_key and self._connection.features.allows_group_by_selected_pks:
-                findings.append(
-                    Finding(
-                        INCOMPATIBLE,
-                        "{} is no longer the primary key, by which alone running code groups rows".format(name),
-                    )
+        if before.default is not None and keyword:
+            if now.default is None:
+                yield Finding(
+                    INCOMPATIBLE,
+                    "{} loses its default in the database, which running code relies on".format(name),
+                    "release code that gives it a value first, and drop the default in the release after that",
                 )
-        elif new_field.unique and not old_field.unique and not self._schema.unique(table, {new_field.column}):
-            findings.append(
-                Finding(doubt, "{} must be unique, and running code may write what is there already".format(name))
-            )
-        if new_field.unique and not old_field.unique:
-            self._schema.add_unique(table, frozenset([new_field.column]))
-        elif old_field.unique and not new_field.unique:
-            findings += self._no_unique(new_field.model, [new_field.column])
-        return findings
-
-    def _altered_type(self, table: str, old_field: Any, new_field: Any) -> list[Finding]:
-        """What is kept of a value, and what becomes of it in Python."""
-        name = "{}.{}".format(table, new_field.column)
-        old, new = (field.db_parameters(connection=self._connection) for field in (old_field, new_field))
-        findings = []
-        if old["type"] != new["type"]:
-            verdict, rewritten = self._type_change(old["type"], new["type"])
-            if verdict != COMPATIBLE:
-                findings.append(
-                    Finding(verdict, "the type of {} changes from {} to {}".format(name, old["type"], new["type"]))
+            elif repr(before.default) != repr(now.default):
+                yield from self._meet_default(name, now)
+        if now.primary != before.primary:
+            yield Finding(UNKNOWN, "changes the primary key of {}".format(table.name))
+            if before.primary and self._connection.features.allows_group_by_selected_pks:
+                yield Finding(
+                    INCOMPATIBLE,
+                    "{} is no longer the primary key, by which alone running code groups rows".format(name),
                 )
-            elif rewritten:
-                tables = {table}
-                if new_field.unique:
-                    # Columns that refer to this one change with it.
-                    related = new_field.model._meta.get_fields(include_hidden=True)
-                    tables.update(f.related_model._meta.db_table for f in related if f.auto_created and not f.concrete)
-                for rewriting in sorted(tables):
-                    findings += self._locked(rewriting, "the table is rewritten for the new type of {}".format(name))
-        suffix, former = (field.db_type_suffix(connection=self._connection) for field in (new_field, old_field))
-        if former and not suffix and self._connection.vendor == "postgresql":
-            findings.append(
-                Finding(INCOMPATIBLE, "{} loses its sequence, which gives running code its keys".format(name))
-            )
-        elif former != suffix:
-            findings.append(Finding(UNKNOWN, "the source of the values of {} changes".format(name)))
-        if old.get("collation") != new.get("collation"):
-            findings.append(
-                Finding(UNKNOWN, "the collation of {} changes: what is equal, and in what order".format(name))
-            )
-        return findings
+        if now.reference != before.reference:
+            if before.reference and before.reference[2] not in ("", "NO ACTION"):
+                why = "{}: the database no longer does on DELETE what running code leaves to it".format(name)
+                yield Finding(INCOMPATIBLE, why, HEED_FIRST)
+            elif now.reference and (before.reference is None or before.reference[:2] != now.reference[:2]):
+                target = now.reference[0].replace("new ", "")
+                why = "{} must refer to a row of {}, which running code doesn't heed".format(name, target)
+                yield Finding(INCOMPATIBLE, why, HEED_FIRST, lasting=True)
 
-    def _type_change(self, old: str, new: str) -> tuple[str, bool]:
-        """Return the verdict on a change of type, and whether it writes the table anew."""
-        vendor = self._connection.vendor
-        (family, before), (other, after) = (_family(vendor, kind) for kind in (old, new))
-        if not family or not other:
-            return UNKNOWN, True
-        if family != other:
-            return INCOMPATIBLE, True
-        if vendor == "sqlite":
-            return COMPATIBLE, False  # It keeps sizes and ranges to itself.
-        if family == "text":
-            wider = after[0] is None or (before[0] is not None and int(after[0]) >= int(before[0]))
-            return (COMPATIBLE if wider else INCOMPATIBLE), False
-        if family == "integer":
-            return (COMPATIBLE if _INTEGERS.index(new) > _INTEGERS.index(old) else INCOMPATIBLE), True
-        if family == "decimal":
-            if after[0] is None:
-                return COMPATIBLE, False
-            if before[0] is None:
-                return INCOMPATIBLE, True
-            (digits, places), (new_digits, new_places) = ([int(n) for n in sizes if n] for sizes in (before, after))
-            wider = new_places >= places and new_digits - new_places >= digits - places
-            return (COMPATIBLE if wider else INCOMPATIBLE), new_places != places
-        return UNKNOWN, True
+    def _meet_new(self, name: str, column: Column, table: Table) -> Iterator[Finding]:
+        """A column that running code leaves out."""
+        if column.tolerated:
+            return
+        if not column.filled and not column.primary:
+            yield _not_null(name)
+        if column.generated is not None:
+            yield from self._meet_generated(name, column, table)
+        elif column.default is not None:
+            yield from self._meet_default(name, column)
+            if column.reference and not _is_null(column.default):
+                yield Finding(UNKNOWN, "its default may refer to no row of {}".format(column.reference[0]))
 
-    def _new_check(self, model: Any, constraint: Any) -> Finding:
-        table = model._meta.db_table
-        # Django 5.1 has renamed it.
-        condition = getattr(constraint, "condition", None) or constraint.check
-        fields = [model._meta.get_field(name) for name in _names(condition, model)]
-        used = any(self._schema.knows(table, field.column) for field in fields)
-        # Where running code leaves all of them to the database, the database can tell.
-        if fields and not used and self._meets(condition, fields):
-            return Finding(COMPATIBLE, "the rows that running code writes meet the check {}".format(constraint.name))
-        return Finding(
-            INCOMPATIBLE,
-            "adds the check {} to {}, which may reject what running code writes".format(constraint.name, table),
+    def _meet_default(self, name: str, column: Column) -> Iterator[Finding]:
+        """A default that does not fit: the INSERT of running code that leaves it out fails."""
+        from django.db.models import Value
+
+        if not isinstance(column.default, Value) or self._connection.vendor != "postgresql":
+            return
+        value = column.default.value
+        family, sizes = _family("postgresql", column.kind)
+        too_long = family == "text" and sizes[0] and isinstance(value, str) and len(value) > int(sizes[0])
+        number = isinstance(value, int) and not isinstance(value, bool)
+        beyond = family == "integer" and number and not RANGES[column.kind][0] <= value <= RANGES[column.kind][1]
+        if family == "decimal" and sizes[0] and isinstance(value, (int, float, decimal.Decimal)):
+            beyond = abs(value) >= 10 ** (int(sizes[0]) - int(sizes[1] or 0))
+        if too_long or beyond:
+            why = "the default of {} does not fit the type {}".format(name, column.kind)
+            yield Finding(INCOMPATIBLE, why, lasting=True)
+        if value is None and not column.null:
+            yield _not_null(name)
+
+    def _meet_generated(self, name: str, column: Column, table: Table) -> Iterator[Finding]:
+        """A column that the database calculates from what running code writes."""
+        if self._connection.vendor != "postgresql":
+            return
+        found = shape(column.generated, self._shapes_of(table.name, column.field.model))
+        what = "{}, which the database calculates,".format(name)
+        if found.risk:
+            yield _risk(what, found)
+            return
+        family, sizes = _family("postgresql", column.kind)
+        if family == "text" and found.kind in ("text", "integer", "boolean"):
+            longest = found.characters if found.kind == "text" else 20
+            fits = not sizes[0] or (longest is not None and longest <= int(sizes[0]))
+        elif family == "integer" and found.kind == "integer":
+            fits = RANGES[column.kind][0] <= found.low and found.high <= RANGES[column.kind][1]
+        elif family == "boolean" and found.kind == "boolean":
+            fits = True
+        else:
+            known = self._of_kind(column.kind).kind == found.kind and found.kind in ("number", "other")
+            if not known or family == "decimal":
+                yield Finding(UNKNOWN, "{} may not fit its type {}".format(what, column.kind))
+            return
+        if not fits:
+            why = "{} may not fit its type {}: the INSERT of running code fails".format(what, column.kind)
+            yield Finding(
+                INCOMPATIBLE, why, "give it a type that is as wide as what it is calculated from", lasting=True
+            )
+
+    def _meet_uniques(self, before: Table, now: Table) -> Iterator[Told]:
+        def renamed(one: Unique) -> Unique:
+            return one._replace(columns=frozenset(now.before(name) for name in one.columns))
+
+        there = [(one, renamed(one)) for one in now.uniques]
+        can_name = self._connection.features.supports_update_conflicts_with_target
+        for one in before.uniques:
+            if not one.is_target or not can_name:
+                continue
+            if not any(other.is_target and other.columns == one.columns for _now, other in there):
+                if not one.columns.issubset({column.origin for column in now.columns.values()}):
+                    continue  # It went with a column, which is told.
+                names = ", ".join(sorted(one.columns))
+                what = (
+                    "drops the unique constraint {} of {} ({})".format(one.name, now.name, names)
+                    if one.name
+                    else "{} ({}) is no longer unique".format(now.name, names)
+                )
+                why = (
+                    "{}: an upsert of running code, such as bulk_create() with update_conflicts and these"
+                    " unique_fields, fails, as nothing matches its ON CONFLICT ({})".format(what, names)
+                )
+                yield Told(Finding(INCOMPATIBLE, why, "release code without such an upsert first"), now.name, names)
+        known = {one.key for one in before.uniques}
+        for one, as_before in there:
+            if as_before.key in known:
+                continue
+            for finding in self._new_unique(before, now, one, as_before):
+                yield Told(finding, now.name, ", ".join(sorted(one.columns)) or one.name)
+
+    def _new_unique(self, before: Table, now: Table, one: Unique, as_before: Unique) -> Iterator[Finding]:
+        """Rows of running code that are the same in what must be unique."""
+        name = "{} ({})".format(now.name, ", ".join(sorted(one.columns)) or one.name)
+        fields = [now.columns[column].field for column in sorted(one.columns) if column in now.columns]
+        if len(fields) < len(one.columns):
+            return
+        fresh = [now.columns[column] for column in one.columns if now.columns[column].origin is None]
+        left_null = any(column.null and column.default is None and column.generated is None for column in fresh)
+        if any(column.fill is not None for column in fresh) and self._has_rows(now):
+            why = "the rows that are there get the same value, and {} must be unique".format(name)
+            yield Finding(INCOMPATIBLE, why, "add the column without a default first", lasting=True)
+        if one.nulls_distinct and left_null:
+            yield from self._unique_entry(now, one, fields, name)
+            return
+        implied = any(
+            known.columns <= as_before.columns
+            and known.columns
+            and not (known.expressions or known.condition)
+            and (
+                one.nulls_distinct or not known.nulls_distinct or not any(before.columns[c].null for c in known.columns)
+            )
+            for known in before.uniques
         )
+        if implied and not one.expressions:
+            # NULLs that are the same in the rest, too, are no twins as long as the part that is unique has none.
+            yield from self._unique_entry(now, one, fields, name)
+            return
+        verdict = INCOMPATIBLE
+        if one.constraint is not None and one.constraint.condition is not None:
+            found = self._outcomes(before, now, one.constraint.condition, one.model)
+            if True not in found:
+                yield Finding(COMPATIBLE, "{} must be unique in no row that running code writes".format(name))
+                return
+            names = _names(one.constraint.condition, one.model)
+            if not all(self.knows(now.name, one.model._meta.get_field(each).column) for each in names):
+                verdict = UNKNOWN
+        if any(column.origin is None and column.default is RAW for column in fresh):
+            verdict = UNKNOWN
+        default_varies = [column for column in fresh if column.default is not None and not _constant(column.default)]
+        if default_varies:
+            verdict = UNKNOWN
+        why = "{} must be unique, and running code may write what is there already".format(name)
+        yield Finding(verdict, why, HEED_FIRST, lasting=True)
 
-    def _meets(self, condition: Any, fields: list[Any]) -> bool:
+    def _has_rows(self, table: Table) -> bool:
+        return self.catalogue is None or self.catalogue.has_rows(table.name)
+
+    def _unique_entry(self, now: Table, one: Unique, fields: list[Any], name: str) -> Iterator[Finding]:
+        if one.model is not None:
+            yield from self._entry_findings(
+                one.model, "the index for {}".format(name), fields, [], "btree", table=now.name
+            )
+
+    def _ranges(self, before: Table, now: Table) -> dict[str, Range]:
+        """Return what values running code's rows may have in each column, by the names before the plan."""
+        from django.db.models import Value
+
+        ranges = {}
+        for name, column in now.columns.items():
+            if column.origin is not None:
+                # Of a column whose type changes, what running code may write.
+                kept = before.columns[column.origin]
+                ranges[column.origin] = _range(kept.kind, kept.null)
+            elif column.generated is not None:
+                continue
+            elif column.default is None:
+                ranges["new " + name] = Range("", True, only=(None,) if column.fill is None else (None, column.fill))
+            elif isinstance(column.default, Value):
+                ranges["new " + name] = Range("", True, only=(column.default.value,))
+        return ranges
+
+    def _outcomes(self, before: Table, now: Table, query: Any, model: Any) -> set[bool | None]:
+        """Return what a condition may be for rows that running code writes."""
+        found = condition(query, model, lambda field: now.before(field.column))
+        return truth(found, self._ranges(before, now))
+
+    def _meet_checks(self, before: Table, now: Table) -> Iterator[Told]:
+        known = {one.condition for one in before.checks}
+        ranges = self._ranges(before, now)
+        for one in now.checks:
+            if one.condition in known or implies([each.condition for each in before.checks], one.condition, ranges):
+                continue
+            finding = self._new_check(now, one)
+            if finding is not None:
+                yield Told(finding, now.name, one.name)
+
+    def _new_check(self, now: Table, one: Check) -> Finding | None:
+        column = now.columns.get(one.column)
+        left_out = column is not None and column.origin is None and column.null and column.default is None
+        if left_out and column is not None and column.fill is None:
+            return None  # Running code leaves it NULL, which meets them all.
+        if one.query is not None:
+            fields = [one.model._meta.get_field(name) for name in _names(one.query, one.model)]
+            used = any(self.knows(now.name, field.column) for field in fields)
+            columns = [now.columns[field.column] for field in fields if field.column in now.columns]
+            calculated = any(column.generated is not None or column.fill is not None for column in columns)
+            # Where running code leaves all of them to the database, the database can tell.
+            if fields and not used and not calculated and self._meets(one.query, fields):
+                return None
+        what = "the check {} to {}".format(one.name, now.name)
+        why = "adds {}, which may reject what running code writes".format(what)
+        return Finding(INCOMPATIBLE, why, HEED_FIRST, lasting=True)
+
+    def _meets(self, query: Any, fields: list[Any]) -> bool:
         """Ask the database whether a row without values for ``fields`` meets a condition on them."""
         from django.db.models import Q, Value
 
@@ -610,132 +1375,37 @@ class Judge:
         for field in fields:
             default = _database_default(field)
             values[field.name] = Value(None, output_field=field) if default is None else default
-        return bool(Q(condition).check(values, using=self._connection.alias))
+        try:
+            return bool(Q(query).check(values, using=self._connection.alias))
+        except Exception:  # what the database can't calculate for these values, it rejects
+            return False
 
-    def _new_unique(self, model: Any, fields: list[Any], constraint: Any = None) -> list[Finding]:
-        table = model._meta.db_table
-        if not self._schema.knows(table):
-            return [_new_table(table)]
-        columns = frozenset(field.column for field in fields)
-        if constraint is None or is_target(constraint):
-            self._schema.add_unique(table, columns)
-        name = "{} ({})".format(table, ", ".join(field.column for field in fields) or constraint.name)
-        fresh = [field for field in fields if not self._schema.knows(table, field.column)]
-        distinct = getattr(constraint, "nulls_distinct", None) is not False
-        condition = getattr(constraint, "condition", None)
-        if distinct and any(field.null and _database_default(field) is None for field in fresh):
-            findings = [
-                Finding(COMPATIBLE, "{} must be unique, but running code leaves a part of it NULL".format(name))
-            ]
-        elif fields and self._schema.unique(table, columns):
-            findings = [Finding(COMPATIBLE, "{} is unique already in what running code writes".format(name))]
-        elif condition and not all(
-            self._schema.knows(table, model._meta.get_field(n).column) for n in _names(condition, model)
-        ):
-            findings = [Finding(UNKNOWN, "{} must be unique where columns that are new say so".format(name))]
-        else:
-            return [
-                Finding(
-                    INCOMPATIBLE, "{} must be unique, and running code may write what is there already".format(name)
-                )
-            ]
-        return findings + self._locked(table, "the index for {} is built".format(name))
-
-    def _no_unique(self, model: Any, columns: list[str], constraint: Any = None) -> list[Finding]:
-        """What running code can't name to ON CONFLICT any more: the database then refuses the whole INSERT."""
-        table, group = model._meta.db_table, frozenset(columns)
-        self._schema.remove_unique(table, group)
-        if not self._connection.features.supports_update_conflicts_with_target or not self._schema.lacks(table, group):
-            return []
-        names = ", ".join(columns)
-        what = (
-            "drops the unique constraint {} of {} ({})".format(constraint.name, table, names)
-            if constraint
-            else "{} ({}) is no longer unique".format(table, names)
-        )
-        why = (
-            "{}: an upsert of running code, such as bulk_create() with update_conflicts and these unique_fields, fails,"
-            " as nothing matches its ON CONFLICT ({})".format(what, names)
-        )
-        return [Finding(INCOMPATIBLE, why, (table, group))]
-
-    def _new_index(self, model: Any, what: str, expressions: list[Any], concurrently: bool = False) -> list[Finding]:
-        table = model._meta.db_table
-        if not self._schema.knows(table):
-            return [_new_table(table)]
-        findings = []
-        if not all(_total(expression) for expression in expressions):
-            findings.append(Finding(UNKNOWN, "an expression of {} may fail for what running code writes".format(what)))
-        if concurrently:
-            return [*findings, Finding(COMPATIBLE, "{} on {} is built while others read and write".format(what, table))]
-        locked = self._locked(table, "{} is built".format(what))
-        return findings + (locked or [Finding(COMPATIBLE, "builds {} on {}{}".format(what, table, self._size(table)))])
-
-    def _finding_on_table(self, table: str, what: str) -> Finding:
-        if self._schema.knows(table):
-            return Finding(INCOMPATIBLE, "{}, which running code uses".format(what))
-        return Finding(COMPATIBLE, "{}, which no running code uses".format(what))
-
-    def _finding_on_column(self, table: str, column: str, what: str) -> Finding:
-        if self._schema.knows(table, column):
-            return Finding(INCOMPATIBLE, "{}, which running code reads and writes".format(what))
-        return Finding(COMPATIBLE, "{}, which no running code uses".format(what))
-
-    def _reference(self, field: Any) -> tuple[str, str] | None:
-        """Return the table and the column that a foreign key constraint of the field refers to."""
-        if not self._connection.features.supports_foreign_keys:
-            return None
-        if not field.remote_field or not getattr(field, "db_constraint", False) or not field.concrete:
-            return None
-        target = field.target_field
-        return self._schema.origin(target.model._meta.db_table), target.column
-
-    def _referenced(self, table: str) -> Finding:
-        return Finding(
-            COMPATIBLE,
-            "rows of {} can be deleted as long as no row of the new code refers to them".format(table),
-        )
-
-    def _through(self, field: Any) -> str | None:
-        """Return the table that Django makes for a many-to-many field."""
-        if not field.many_to_many or not field.remote_field.through._meta.auto_created:
-            return None
-        return str(field.remote_field.through._meta.db_table)
-
-    def _locked(self, table: str, why: str, verdict: str = INCOMPATIBLE) -> list[Finding]:
-        """Return a finding when the table is too large to be locked for as long as ``why`` takes.
-
-        SQLite locks the whole database for every write, and knows no number of rows.
-        """
-        if self._connection.vendor != "postgresql" or self._rows(table) < self._large:
-            return []
-        return [
-            Finding(
-                verdict,
-                "{} is locked while {}{}: statements of running code wait".format(table, why, self._size(table)),
-            )
-        ]
-
-    def _size(self, table: str) -> str:
-        if self._connection.vendor != "postgresql":
-            return ""
-        return " (about {:,} rows, large from {:,} on)".format(self._rows(table), self._large)
-
-    def _rows(self, table: str) -> int:
-        """Return PostgreSQL's estimate of the number of rows, 0 for a table that isn't there yet."""
-        table = self._schema.origin(table)
-        if table not in self._estimates:
-            with self._connection.cursor() as cursor:
-                # As the planner estimates: the rows per page that there were, on the pages that there are.
-                cursor.execute(
-                    "SELECT (CASE WHEN relpages > 0 THEN reltuples / relpages ELSE %s END"
-                    " * pg_relation_size(oid) / current_setting('block_size')::int)::bigint"
-                    " FROM pg_class WHERE oid = to_regclass(%s)",
-                    [_ROWS_PER_PAGE, self._connection.ops.quote_name(table)],
-                )
-                row = cursor.fetchone()
-            self._estimates[table] = row[0] if row else 0
-        return self._estimates[table]
+    def _type_change(self, old: str, new: str) -> str:
+        """Return the verdict on a change of type."""
+        vendor = self._connection.vendor
+        (family, before), (other, after) = (_family(vendor, kind) for kind in (old, new))
+        if not family or not other:
+            if vendor == "postgresql" and old.endswith("[]") and new.endswith("[]"):
+                return self._type_change(old[:-2], new[:-2])
+            return UNKNOWN
+        if family != other:
+            return INCOMPATIBLE
+        if vendor == "sqlite":
+            return COMPATIBLE  # It keeps sizes and ranges to itself.
+        if family == "text":
+            wider = after[0] is None or (before[0] is not None and int(after[0]) >= int(before[0]))
+            return COMPATIBLE if wider else INCOMPATIBLE
+        if family == "integer":
+            return COMPATIBLE if _INTEGERS.index(new) > _INTEGERS.index(old) else INCOMPATIBLE
+        if family == "decimal":
+            if after[0] is None:
+                return COMPATIBLE
+            if before[0] is None:
+                return INCOMPATIBLE
+            (digits, places), (new_digits, new_places) = ([int(n) for n in sizes if n] for sizes in (before, after))
+            wider = new_places >= places and new_digits - new_places >= digits - places
+            return COMPATIBLE if wider else INCOMPATIBLE
+        return UNKNOWN
 
 
 class Recording:
@@ -749,11 +1419,24 @@ class Recording:
         self._editor.recording = self
         # What entering it as a context would do, save a transaction: a rule of a migration's own may refuse one.
         self._editor.deferred_sql = []
-        self._findings: list[Finding] = []
+        self._atomic = is_transaction(migration, connection)
         self._depth = 0
         # Each operation's description and what was found.
         self._found: list[tuple[str, list[Finding]]] = []
+        # By what running code would meet, and by what waits for the end: the number of the operation that it came with.
+        self._first: dict[tuple[str, str, str], int] = {}
+        self._deferred: dict[int, int] = {}
         self._operations: list[dict[str, Any]] = []
+
+    @property
+    def catalogue(self) -> Catalogue | None:
+        """The schema as it is by then, None where there are no rules for the database."""
+        return self._judge.catalogue
+
+    @property
+    def _findings(self) -> list[Finding]:
+        """What was found of the operation that is being judged."""
+        return self._found[-1][1]
 
     def forward(self, state: Any) -> Any:
         """Record the migration, from the state before it; return the one after it."""
@@ -787,33 +1470,68 @@ class Recording:
     def call(self, name: str, method: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
         """Judge a call of the editor's method, unless it comes from another of them, and let it collect its SQL."""
         if self._depth:
-            return method(*arguments, **options)
-        self._findings += getattr(self._judge, name)(*arguments, **options)
+            return self._collect(name, method, arguments, options)
+        self._findings.extend(getattr(self._judge, name)(*arguments, **options))
         self._depth += 1
         try:
-            return method(*arguments, **options)
+            return self._collect(name, method, arguments, options)
         except Exception as error:
-            # It looked for something in the database that a migration before this one makes.
-            self._editor.collected_sql.append("-- Not known before the migrations before it have run: {}".format(error))
+            self._say_why(error)
             table = getattr(getattr(arguments[0], "_meta", None), "db_table", None) if arguments else None
-            if table is None or self._judge._schema.knows(table):
-                self._findings.append(Finding(UNKNOWN, "Django can't tell its SQL yet: {}".format(error)))
+            if table is None or self._judge.is_used(table):
+                self._findings.append(_doubt("its SQL", error))
             return None
         finally:
             self._depth -= 1
+            self._meet()
+
+    def _collect(
+        self, name: str, method: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any]
+    ) -> Any:
+        known = len(self._editor.collected_sql)
+        result = method(*arguments, **options)
+        if name == "execute":
+            for text in self._editor.collected_sql[known:]:
+                self._findings.extend(self._judge.statement(text))
+        return result
+
+    def _say_why(self, error: Exception) -> None:
+        # It looked for something in the database that a migration before this one makes.
+        self._editor.collected_sql.append("-- Not known before the migrations before it have run: {}".format(error))
+
+    def _meet(self) -> None:
+        """Tell what running code meets: at once, or when it is there at the end of the transaction."""
+        for told in self._judge.meet():
+            self._first.setdefault(told.key, len(self._found) - 1)
+            if told.finding.lasting:
+                self._findings.append(told.finding)
+        if not self._atomic:
+            self._commit()
+
+    def _commit(self) -> None:
+        for told in self._judge.commit():
+            self._found[self._first.get(told.key, len(self._found) - 1)][1].append(told.finding)
 
     def _operation(self, operation: Any, before: Any, after: Any, backward: bool) -> None:
         comments = ["--", "-- {}{}".format("Undo " if backward else "", operation.describe()), "--"]
         self._editor.collected_sql.extend(comments)
         known = len(self._editor.collected_sql)
-        self._findings = []
-        self._judge.editor = self._editor
+        self._found.append((operation.describe(), []))
+        self._judge.begin(self._editor, self._atomic)
         self._run(operation, before, after, backward)
-        if self._findings and self._connection.vendor not in _FAMILIES:
-            self._findings = [Finding(UNKNOWN, "there are no rules for {}".format(self._connection.display_name))]
+        self._findings.extend(self._of_content_type(operation, backward))
+        for statement in self._editor.deferred_sql:
+            self._deferred.setdefault(id(statement), len(self._found) - 1)
         if len(self._editor.collected_sql) == known:
             self._editor.collected_sql.append("-- (no-op)")
-        self._found.append((operation.describe(), self._findings))
+
+    def _of_content_type(self, operation: Any, backward: bool) -> list[Finding]:
+        from django.db.migrations import RenameModel
+
+        if not isinstance(operation, RenameModel):
+            return []
+        names = (operation.old_name, operation.new_name)
+        return self._judge.rename_content_type(*(reversed(names) if backward else names))
 
     def _run(self, operation: Any, before: Any, after: Any, backward: bool) -> None:
         """Have the operation run against the editor, with the states before and after that in the direction of it."""
@@ -830,28 +1548,35 @@ class Recording:
             kind.__name__ for kind in type(operation).__mro__ if kind.__module__ == "django.contrib.postgres.operations"
         }
         harmless = kinds.intersection(_POSTGRES_OPERATIONS)
-        judged = len(self._findings)
+        mixins = {kind.__name__ for kind in type(operation).__mro__}
+        if "NotInTransactionMixin" in mixins and self._atomic:
+            why = "{} is not possible inside of a transaction".format(type(operation).__name__)
+            self._findings.append(_refused(why, "", "set atomic = False on the migration"))
+        whole = False
         if harmless and not backward:
-            self._findings += [Finding(COMPATIBLE, _POSTGRES_OPERATIONS[kind]) for kind in sorted(harmless)]
+            whole = True
+            self._findings.extend([Finding(COMPATIBLE, _POSTGRES_OPERATIONS[kind]) for kind in sorted(harmless)])
         elif "AddConstraintNotValid" in kinds and not backward:
             model = after.apps.get_model(label, operation.model_name)
             if operation.allow_migrate_model(self._connection.alias, model):
-                self._findings += self._judge.add_constraint(model, operation.constraint)
+                whole = True
+                self._findings.extend(self._judge.add_constraint(model, operation.constraint))
         if not type(operation).__module__.startswith("django."):
             kind = "{}.{}".format(type(operation).__module__, type(operation).__qualname__)
             self._findings.append(Finding(UNKNOWN, "{} is not Django's, and may do more than it tells".format(kind)))
-            judged = len(self._findings)
+            whole = False
         # What has been judged as a whole is only to be collected.
-        whole = len(self._findings) > judged
         self._depth += whole
         try:
             move = operation.database_backwards if backward else operation.database_forwards
             move(label, self._editor, before, after)
         except Exception as error:
-            self._editor.collected_sql.append("-- Not known before the migrations before it have run: {}".format(error))
-            self._findings.append(Finding(UNKNOWN, "Django can't tell what it does yet: {}".format(error)))
+            self._say_why(error)
+            self._findings.append(_doubt("what it does", error))
         finally:
             self._depth -= whole
+            if whole:
+                self._meet()
 
     def _run_separate(self, operation: Any, before: Any, after: Any, backward: bool) -> None:
         """The database's operations of SeparateDatabaseAndState, each with states of its own."""
@@ -879,13 +1604,20 @@ class Recording:
         self._findings.append(Finding(UNKNOWN, "runs Python code, which may do anything to data and schema"))
 
     def _finish(self) -> None:
-        """Collect what the editor keeps for the end of the migration, which was judged where it came from; sum up."""
-        self._depth += 1
-        for statement in self._editor.deferred_sql:
-            self._editor.execute(statement, None)
-        self._depth -= 1
+        """Collect what the editor keeps for the end of the migration, with what it is about; sum up."""
+        if self._found:
+            self._judge.begin(self._editor, self._atomic)
+            self._depth += 1
+            for statement in self._editor.deferred_sql:
+                self._found.append(self._found[self._deferred.get(id(statement), len(self._found) - 1)])
+                self._editor.execute(statement, None)
+                self._found.pop()
+            self._depth -= 1
+            self._commit()
+            self._judge.end()
         for description, findings in self._found:
-            findings = [finding for finding in findings if not self._is_taken_back(finding)]
+            if findings and self._connection.vendor not in _FAMILIES:
+                findings = [Finding(UNKNOWN, "there are no rules for {}".format(self._connection.display_name))]
             if not findings:
                 findings = [Finding(COMPATIBLE, "changes nothing in the database that running code relies on")]
             verdict = worst([finding.verdict for finding in findings])
@@ -894,15 +1626,10 @@ class Recording:
             findings.sort(key=lambda finding: -VERDICTS.index(finding.verdict))
             # Two fields of one operation may give the same reason.
             reasons = list(dict.fromkeys(finding.reason for finding in findings))
-            self._operations.append({"operation": description, "verdict": verdict, "reasons": reasons})
-
-    def _is_taken_back(self, finding: Finding) -> bool:
-        """Tell whether nobody can see it, as it is undone in the same transaction."""
-        return bool(
-            finding.unless_unique
-            and is_transaction(self._migration, self._connection)
-            and not self._judge._schema.lacks(*finding.unless_unique)
-        )
+            instead = list(dict.fromkeys(finding.instead for finding in findings if finding.instead))
+            self._operations.append(
+                {"operation": description, "verdict": verdict, "reasons": reasons, "instead": instead}
+            )
 
 
 def _editor_class(connection: Any) -> Any:
@@ -910,6 +1637,35 @@ def _editor_class(connection: Any) -> Any:
 
     class Editor(connection.SchemaEditorClass):  # type: ignore[misc]  # made at run time
         recording: Recording
+
+        def _constraint_names(
+            self,
+            model: Any,
+            column_names: Any = None,
+            unique: Any = None,
+            primary_key: Any = None,
+            index: Any = None,
+            foreign_key: Any = None,
+            check: Any = None,
+            type_: Any = None,
+            exclude: Any = None,
+        ) -> list[str]:
+            """As Django's own, of the schema that the plan has made by then."""
+            catalogue = self.recording.catalogue
+            if catalogue is None:
+                found = super()._constraint_names(
+                    model, column_names, unique, primary_key, index, foreign_key, check, type_, exclude
+                )
+                return list(found)
+            wanted = {"unique": unique, "primary_key": primary_key, "index": index, "check": check, "type": type_}
+            return [
+                name
+                for name, details in catalogue.names(model._meta.db_table)
+                if (column_names is None or list(column_names) == details["columns"])
+                and all(value is None or details[key] == value for key, value in wanted.items())
+                and (foreign_key is None or details["foreign_key"])
+                and name not in (exclude or ())
+            ]
 
     def told(name: str) -> Callable[..., Any]:
         def method(self: Any, *arguments: Any, **options: Any) -> Any:
@@ -922,18 +1678,6 @@ def _editor_class(connection: Any) -> Any:
         if hasattr(connection.SchemaEditorClass, name):
             setattr(Editor, name, told(name))
     return Editor
-
-
-def is_target(constraint: Any) -> bool:
-    """Tell whether a constraint is a unique one that ON CONFLICT can name by its columns."""
-    from django.db.models import UniqueConstraint
-
-    return bool(
-        isinstance(constraint, UniqueConstraint)
-        and constraint.fields
-        and not constraint.condition
-        and not constraint.deferrable
-    )
 
 
 def is_transaction(migration: Any, connection: Any) -> bool:
@@ -973,13 +1717,73 @@ def _constant(default: Any) -> bool:
     return isinstance(default, (Value, Now))
 
 
-def _total(expression: Any) -> bool:
-    """Tell whether an expression succeeds for every row."""
-    from django.db.models import Q
+def _is_null(default: Any) -> bool:
+    """Tell whether a default is none: NULL."""
+    from django.db.models import Value
 
-    if isinstance(expression, Q):
-        return True
-    return all(type(node).__name__ in _TOTAL for node in expression.flatten())
+    return isinstance(default, Value) and default.value is None
+
+
+def _content_types(state: Any) -> list[str]:
+    """Return the foreign keys to content types that generic relations may have; permissions are told by names."""
+    return sorted(
+        "{}.{}".format(model._meta.label, field.name)
+        for model in state.apps.get_models()
+        for field in model._meta.local_fields
+        if field.remote_field
+        and getattr(field.remote_field.model, "_meta", None) is not None
+        and field.remote_field.model._meta.label_lower == "contenttypes.contenttype"
+        and model._meta.label_lower != "auth.permission"
+    )
+
+
+def _range(kind: str, null: bool) -> Range:
+    """Return the values that a column of a type may have."""
+    family, _sizes = _family("postgresql", kind)
+    if family == "integer" and kind in RANGES:
+        return Range("integer", null, *RANGES[kind])
+    kinds = {"integer": "integer", "decimal": "number", "float": "number", "date": "moment", "timestamp": "moment"}
+    return Range(kinds.get(family, family if family in ("text", "boolean") else ""), null)
+
+
+def _short(text: str) -> str:
+    """Return a statement as it fits in a sentence."""
+    text = " ".join(text.split()).rstrip(";")
+    return text if len(text) <= _LONGEST_STATEMENT else text[: _LONGEST_STATEMENT - 4] + " ..."
+
+
+def _refused(why: str, text: str, instead: str) -> Finding:
+    return Finding(
+        INCOMPATIBLE, "can't be applied: {}{}".format(why, " ({})".format(_short(text)) if text else ""), instead
+    )
+
+
+def _not_null(name: str) -> Finding:
+    return Finding(
+        INCOMPATIBLE,
+        "{} is NOT NULL without a default in the database (Django drops the one that it fills the rows with): an INSERT"
+        " of running code, which does not know it, fails".format(name),
+        "give it db_default (Django 5.0), or null=True and make it NOT NULL in the release after that",
+    )
+
+
+def _unused(table: str, column: str, verb: str = "changes") -> Finding:
+    return Finding(COMPATIBLE, "{} the column {}.{}, which no running code uses".format(verb, table, column))
+
+
+def _risk(what: str, found: Shape) -> Finding:
+    if found.fails:
+        why = "{} rejects what running code may write: {}".format(what, found.risk)
+        return Finding(INCOMPATIBLE, why, lasting=True)
+    why = "an expression of {} may fail for what running code writes: {}".format(what, found.risk)
+    return Finding(UNKNOWN, why, lasting=True)
+
+
+def _doubt(what: str, error: Exception) -> Finding:
+    """Return what an error of Django's means for the judgement: some it will raise again when the plan is applied."""
+    if "Modifying GeneratedFields" in str(error) or str(error).startswith("Cannot alter field"):
+        return _refused(str(error), "", "drop the column and add another one")
+    return Finding(UNKNOWN, "Django can't tell {} yet: {}".format(what, error))
 
 
 def _names(condition: Any, model: Any) -> list[str]:
