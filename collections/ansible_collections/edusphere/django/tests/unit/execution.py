@@ -681,6 +681,19 @@ def _probes_of(model: Any, constants: list[Any]) -> Iterator[tuple[str, Callable
 
     yield f"{name} longest", longest
 
+    def cases() -> Any:
+        texts = [
+            f
+            for f in loose
+            if not f.remote_field and "Ab" in [value for value in values(f, []) if isinstance(value, str)]
+        ]
+        for text in ("Ab", "ab"):
+            instance = row(model, **{field.attname: text for field in texts})
+            instance.save(force_insert=True)
+        return shown(instance)
+
+    yield f"{name} texts that differ in case", cases
+
     def change() -> Any:
         instance = model.objects.order_by("pk").first()
         instance.save()
