@@ -8,6 +8,11 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says how busy the machine is, and nothing about what it shows.
+settings.register_profile("edusphere", deadline=None)
+settings.load_profile("edusphere")
 
 Case = TypeVar("Case")
 Test = TypeVar("Test", bound=Callable[..., None])
