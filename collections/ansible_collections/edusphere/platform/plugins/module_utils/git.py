@@ -73,6 +73,7 @@ def resolve_url(base: str, url: str) -> str:
         return url
     # Of git@host:path the colon parts the host from the path, and stays.
     scp = None if "://" in base or base.startswith("/") else re.fullmatch(r"([^/:]+:)(.*)", base)
+    # The second pattern matches every address of one line.
     head, path = (scp[1], scp[2]) if scp else re.fullmatch(r"([a-z]+://[^/]*|)(.*)", base).groups()  # type: ignore[union-attr]
     parts = [part for part in path.split("/") if part]
     for step in url.split("/"):
@@ -179,7 +180,7 @@ class Mirrors:
                         run.kill()
                         said = run.stderr.read().decode(errors="replace") if run.stderr else ""
                         raise GitError(said.strip() or str(error)) from error
-                    run.stdout.read()  # type: ignore[union-attr]
+                    run.stdout.read()  # type: ignore[union-attr] # a pipe, as started above
                     said = run.stderr.read().decode(errors="replace") if run.stderr else ""
                     if run.wait():
                         raise GitError(said.strip())
